@@ -1,0 +1,145 @@
+"""`nightshift ingest`: documents into the index."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from bot.commands.context import opened, progress_bars, say, settings_of
+from bot.errors import SettingsError
+from bot.source_names import with_stable_names
+from ingestion.settings import SourceSettings
+
+if TYPE_CHECKING:
+    from bot.assembly import Nightshift
+    from ingestion.sync import Progress, SyncReport
+
+_STEPS = {
+    "list": "Looking for documents",
+    "protect": "Setting who may read",
+    "delete": "Removing",
+    "embed": "Reading and embedding",
+    "optimize": "Tidying the index",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("ingest")(ingest)
+
+
+def ingest(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders or files; without any, the settings' [[sources]]."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make the index anew, beside the one that serves.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Index documents: Markdown, HTML, text, PDF, DOCX.
+
+    Only what changed since the last run is embedded; what is gone is removed. Who may read a
+    document is said by 'allow:' in its front matter or by the nearest '.access.toml'.
+
+    For instance:
+
+      nightshift ingest docs/
+
+      nightshift ingest handbook/ policies.pdf --json
+    """
+    settings = settings_of(context)
+    console = say()
+    sources = [SourceSettings(path=path) for path in paths or ()] or list(settings.sources)
+    if not sources:
+        raise SettingsError(
+            "There is nothing to index.",
+            "Name a folder (nightshift ingest DOCS) or add [[sources]] to nightshift.toml.",
+        )
+    with opened(settings) as nightshift:
+        report = run_sync(nightshift, sources, console, rebuild=rebuild)
+    if as_json:
+        typer.echo(json.dumps(_as_json(report), ensure_ascii=False))
+    else:
+        show_report(report, console)
+    if report.failed and not (report.added + report.updated + report.unchanged):
+        raise typer.Exit(1)
+
+
+def run_sync(
+    nightshift: Nightshift,
+    sources: list[SourceSettings],
+    console: Console,
+    *,
+    rebuild: bool = False,
+) -> SyncReport:
+    """Bring the index up to date with the sources, showing how far it is."""
+    from ingestion.sources.configured import build_sources
+    from ingestion.sources.folder import FolderSource
+    from ingestion.sync import one_writer, sync
+
+    with ExitStack() as stack:
+        stack.enter_context(one_writer(nightshift.data_dir))
+        named = with_stable_names(sources, nightshift.data_dir)
+        built = build_sources(named, nightshift.settings.chunking.max_file_mb)
+        index = nightshift.new_index() if rebuild else nightshift.index
+        bars = stack.enter_context(progress_bars(console))
+        task = bars.add_task("Loading the embedder", total=None, note="")
+
+        def on_progress(progress: Progress) -> None:
+            bars.update(
+                task,
+                description=_STEPS[progress.step],
+                total=progress.total or None,
+                completed=progress.done,
+                note=escape(progress.path[-48:]),
+            )
+
+        report = sync(built, index, nightshift.embedder, nightshift.chunk, on_progress=on_progress)
+        if rebuild:
+            index.publish()
+            index.close()
+    skipped = sum(source.skipped for source in built if isinstance(source, FolderSource))
+    if skipped:
+        console.print(f"[dim]{skipped} files of other formats were passed over.[/]")
+    return report
+
+
+def show_report(report: SyncReport, console: Console) -> None:
+    """Tell what a run did, and name each document that couldn't be had."""
+    for failed in report.failed:
+        console.print(
+            f"[yellow]✗[/] {escape(failed.path or failed.source)}: {escape(failed.problem)}"
+        )
+        if failed.mend:
+            console.print(f"  [dim]{escape(failed.mend)}[/]")
+    seconds = sum(report.seconds.values())
+    counts = ", ".join(
+        f"{count} {what}"
+        for count, what in (
+            (report.added, "new"),
+            (report.updated, "changed"),
+            (report.acl_changed, "with other rights"),
+            (report.deleted, "gone"),
+            (report.unchanged, "unchanged"),
+            (len(report.failed), "not readable"),
+        )
+        if count
+    )
+    console.print(
+        f"[green]✓[/] Documents: {counts or 'none'}. "
+        f"{report.chunks_embedded} chunks embedded in {seconds:.1f} s."
+    )
+
+
+def _as_json(report: SyncReport) -> dict[str, Any]:
+    return asdict(report)

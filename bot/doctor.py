@@ -1,0 +1,201 @@
+"""What may be wrong with an installation, and how to mend it.
+
+`quick_checks` look at settings and the data folder only and import nothing heavy; those of
+`bot.doctor_parts` open every part. A check returns findings and changes nothing but what opening a
+part changes.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.errors import PERSON_ERRORS
+from bot.settings import Settings, SlackSettings
+from training.cron import night_trigger
+
+GIB = 1024**3
+# The packaged model is 0.54 GB when it is converted, beside its parts; the rest is headroom.
+_DISK_FOR_MODEL = 1.5 * GIB
+_DISK_HEADROOM = 0.5 * GIB
+_NEWEST_TESTED = (3, 13)
+_CHANNEL = re.compile(r"#[\w.-]+|[CG][A-Z0-9]{8,}")
+_TOKEN_FORMS = {
+    "bot_token": (re.compile(r"xoxb-[\w-]{10,}"), "xoxb-…, from OAuth & Permissions"),
+    "app_token": (re.compile(r"xapp-[\w-]{10,}"), "xapp-…, from Basic Information"),
+    "signing_secret": (re.compile(r"[0-9a-f]{32}"), "32 hex digits, from Basic Information"),
+}
+
+
+class Level(enum.StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        check: Name of the check.
+        text: What is so, without secrets.
+        mend: What to do; empty where nothing must be done.
+    """
+
+    check: str
+    level: Level
+    text: str
+    mend: str = ""
+
+
+Check = Callable[[], Iterable[Finding]]
+
+
+def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
+    """Yield what the checks find; one that fails is itself a finding, and the others go on."""
+    for name, check in checks:
+        try:
+            yield from check()
+        except PERSON_ERRORS as error:
+            yield Finding(name, Level.PROBLEM, error.problem, error.mend)
+
+
+def quick_checks(settings: Settings) -> list[tuple[str, Check]]:
+    """Return the checks of settings, data folder and disk."""
+    return [
+        ("Python", lambda: [python_version(sys.version_info[:2])]),
+        ("data folder", lambda: [data_folder(settings.data_dir)]),
+        ("disk", lambda: [disk_space(settings)]),
+        ("model endpoint", lambda: endpoint_form(settings)),
+        ("Slack", lambda: slack_tokens(settings.slack)),
+        ("schedule", lambda: [schedule(settings)]),
+    ]
+
+
+def python_version(version: tuple[int, int]) -> Finding:
+    """Judge the version of Python."""
+    text = f"Python {version[0]}.{version[1]}"
+    if version < (3, 11):
+        return Finding("Python", Level.PROBLEM, f"{text} is too old.", "Install Python 3.11.")
+    if version > _NEWEST_TESTED:
+        return Finding("Python", Level.NOTE, f"{text} hasn't been tested yet.")
+    return Finding("Python", Level.OK, text)
+
+
+def data_folder(folder: Path) -> Finding:
+    """Say whether the data folder can be written; one that isn't there yet is not made."""
+    place = _existing(folder)
+    mend = "Give yourself the right to write there, or choose another --data-dir."
+    if not place.is_dir():
+        return Finding("data folder", Level.PROBLEM, f"{place} is no folder.", mend)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        text = f"{place} can't be written: {error.strerror}."
+        return Finding("data folder", Level.PROBLEM, text, mend)
+    later = "" if place == folder else ", made at first use"
+    return Finding("data folder", Level.OK, f"{folder}{later}")
+
+
+def disk_space(settings: Settings) -> Finding:
+    """Say whether the disk has room for the model and what grows."""
+    converted = any((settings.data_dir / "models").glob("smollm2-*"))
+    to_convert = settings.model.name == "smollm2" and not converted
+    needed = _DISK_FOR_MODEL if to_convert else _DISK_HEADROOM
+    free = shutil.disk_usage(_existing(settings.data_dir)).free
+    text = f"{free / GIB:.1f} GB free, {needed / GIB:.1f} GB needed"
+    if free < needed:
+        return Finding(
+            "disk", Level.PROBLEM, f"{text}.", "Make room, or choose another --data-dir."
+        )
+    return Finding("disk", Level.OK, text)
+
+
+def endpoint_form(settings: Settings) -> Iterator[Finding]:
+    """Judge the form of the model endpoint's address, where there is one."""
+    if not settings.model.base_url:
+        return
+    if is_web_address(settings.model.base_url):
+        yield Finding("model endpoint", Level.OK, "model.base_url is a web address")
+    else:
+        yield Finding(
+            "model endpoint",
+            Level.PROBLEM,
+            "model.base_url is no web address.",
+            "Write for example http://localhost:8000/v1.",
+        )
+
+
+def is_web_address(url: str) -> bool:
+    """Return whether a URL has a host and is reached by HTTP."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
+
+
+def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
+    """Judge the tokens by their form; they are never shown."""
+    given = {
+        name: getattr(slack, name).get_secret_value()
+        for name in _TOKEN_FORMS
+        if getattr(slack, name).get_secret_value()
+    }
+    if not given:
+        yield Finding("Slack", Level.NOTE, "No tokens: the bot answers in the terminal only.")
+    for name, value in given.items():
+        form, meaning = _TOKEN_FORMS[name]
+        variable = f"NIGHTSHIFT_SLACK__{name.upper()}"
+        if form.fullmatch(value):
+            yield Finding("Slack", Level.OK, f"{variable} has the right form")
+        else:
+            text = f"{variable} hasn't the form of one."
+            yield Finding("Slack", Level.PROBLEM, text, f"Copy it anew: {meaning}.")
+    missing = sorted({"bot_token", "app_token"} - given.keys())
+    if given and missing:
+        names = " and ".join(f"NIGHTSHIFT_SLACK__{name.upper()}" for name in missing)
+        yield Finding("Slack", Level.NOTE, f"Slack needs {names} too.", "Set both tokens.")
+    yield from _admin_channel(slack, bool(given))
+
+
+def _admin_channel(slack: SlackSettings, wanted: bool) -> Iterator[Finding]:
+    if slack.admin_channel and not _CHANNEL.fullmatch(slack.admin_channel):
+        text = "slack.admin_channel is no channel."
+        yield Finding("Slack", Level.PROBLEM, text, "Write its name (#bot-admins) or its id (C…).")
+    elif slack.admin_channel:
+        yield Finding("Slack", Level.OK, f"nights are reported in {slack.admin_channel}")
+    elif wanted:
+        yield Finding("Slack", Level.NOTE, "No slack.admin_channel: nobody is told of the nights.")
+
+
+def schedule(settings: Settings) -> Finding:
+    """Say when the next night begins.
+
+    Raises:
+        ScheduleError: The schedule or the time zone can't be understood.
+    """
+    trigger = night_trigger(settings.training.schedule, settings.training.timezone)
+    if not settings.training.enabled:
+        return Finding("schedule", Level.NOTE, "Nights are switched off (training.enabled).")
+    moment = trigger.get_next_fire_time(None, datetime.now(UTC))
+    return Finding("schedule", Level.OK, f"the next night begins on {moment:%A at %H:%M %Z}")
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    folder = folder.absolute()
+    return next(place for place in (folder, *folder.parents) if os.path.lexists(place))

@@ -1,0 +1,141 @@
+"""The three ways to respond: quote the passages, write from them, or say that they don't say."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessageChunk
+
+from bot.citations import find_support
+from bot.errors import ModelTimeoutError
+from bot.passages import Passage
+from bot.prompt import UNKNOWN
+from bot.support import Confidence
+from ingestion.embedding import Embedder
+from ingestion.text_units import sentences
+
+logger = logging.getLogger(__name__)
+
+_UNSURE = "I'm not sure that this answers it; the nearest passages are:"
+_NO_ANSWER = re.compile(rf"\W*{re.escape(UNKNOWN.rstrip('.'))}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """A piece of an answer's text, ready to be shown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole response.
+
+    Attributes:
+        sources: In the order of their numbers in the text; of a refusal, the nearest pages.
+        model, adapter: Who wrote it; empty where nothing was written.
+    """
+
+    text: str
+    style: str
+    refused: bool
+    sources: tuple[Passage, ...]
+    model: str = ""
+    adapter: str = ""
+
+
+def refuse(nearest: Sequence[Passage], human: str) -> Iterator[AnswerText | Response]:
+    """Say that the documents don't say, show the nearest pages, offer a human."""
+    lines = [UNKNOWN]
+    if nearest:
+        lines += ["", "The nearest pages are:"]
+        lines += [f"- {passage.chunk.place} [{n}]" for n, passage in enumerate(nearest, 1)]
+    lines += ["", f"{human} can help." if human else "Somebody who knows the topic can help."]
+    text = "\n".join(lines)
+    yield AnswerText(text)
+    yield Response(text, "quoted", refused=True, sources=tuple(nearest))
+
+
+def quote(passages: Sequence[Passage], confidence: Confidence) -> Iterator[AnswerText | Response]:
+    """Show the passages as they stand, each under its heading."""
+    parts = [_UNSURE] if confidence is Confidence.UNSURE else []
+    parts += [f"**{p.chunk.place}** [{n}]\n\n{p.text}" for n, p in enumerate(passages, 1)]
+    for number, part in enumerate(parts):
+        yield AnswerText(part if number == 0 else f"\n\n{part}")
+    yield Response("\n\n".join(parts), "quoted", refused=False, sources=tuple(passages))
+
+
+def write(
+    pieces: Iterator[AIMessageChunk],
+    passages: Sequence[Passage],
+    question: str,
+    embedder: Embedder,
+    *,
+    fallback: Callable[[], Iterator[AnswerText | Response]],
+    human: str,
+) -> Iterator[AnswerText | Response]:
+    """Show a model's sentences, each once the pages bear it out; without one, quote.
+
+    A sentence that no passage supports is never shown. A model that takes too long is cut short.
+    """
+    texts = [passage.text for passage in passages]
+    titles = {passage.chunk.title.casefold() for passage in passages}
+    cited: list[int] = []
+    shown = ""
+    author = _Author()
+    for sentence in _sentences_of(_in_time(author.listen(pieces))):
+        if _NO_ANSWER.match(sentence) and not shown:
+            yield from refuse(passages, human)
+            return
+        if sentence.strip(" —–-.").casefold() in titles:
+            continue  # house style names the page at the end; the number says it already
+        support = find_support(sentence, texts, question, embedder)
+        if support is None:
+            continue
+        if support.passage not in cited:
+            cited.append(support.passage)
+        piece = f"{' ' if shown else ''}{sentence} [{cited.index(support.passage) + 1}]"
+        shown += piece
+        yield AnswerText(piece)
+    if not shown:
+        yield from fallback()
+        return
+    sources = tuple(passages[number] for number in cited)
+    yield Response(shown, "written", False, sources, author.model, author.adapter)
+
+
+class _Author:
+    """Remembers who wrote the pieces that pass through."""
+
+    def __init__(self) -> None:
+        self.model = self.adapter = ""
+
+    def listen(self, pieces: Iterator[AIMessageChunk]) -> Iterator[str]:
+        for piece in pieces:
+            metadata = piece.response_metadata
+            self.model = str(metadata.get("model_name") or self.model)
+            self.adapter = str(metadata.get("adapter") or self.adapter)
+            yield piece.text
+
+
+def _in_time(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield the pieces that come in time: the pages are there, whatever keeps the model."""
+    try:
+        yield from pieces
+    except ModelTimeoutError:
+        logger.warning("the model took too long; what it lacks is quoted")
+
+
+def _sentences_of(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield each sentence as soon as the next one begins, the last one at the end."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        *whole, last = sentences(text) or [(0, 0)]
+        if whole:
+            yield from (text[start:end] for start, end in whole)
+            text = text[last[0] :]
+    yield from (text[start:end] for start, end in sentences(text))

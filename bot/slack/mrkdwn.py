@@ -1,0 +1,64 @@
+"""Text for Slack and from Slack. Pure.
+
+Slack acts on what stands in angle brackets: ``<!channel>`` alarms everybody. So all text that comes
+from pages, models and people is escaped, and only links are built here.
+Source: https://docs.slack.dev/messaging/formatting-message-text
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit
+
+from bot.passages import Passage
+
+# chat.postMessage cuts long texts; Slack advises 4,000 characters.
+MAX_CHARACTERS = 3_800
+_MENTION = re.compile(r"<[@!#][^>]*>")
+_LINK = re.compile(r"<([^>|]+)(?:\|([^>]*))?>")
+_BOLD = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
+_MARKDOWN_LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
+
+
+def question_in(text: str) -> str:
+    """Return what a message asks, without mentions and Slack's own escapes."""
+    text = _MENTION.sub(" ", text)
+    text = _LINK.sub(lambda link: link[2] or link[1], text)
+    return html.unescape(text).strip()
+
+
+def escape(text: str) -> str:
+    """Return the text as Slack shows it and never acts on it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def answer_message(text: str, sources: Sequence[Passage]) -> str:
+    """Return an answer with its sources, safe to post."""
+    shown = _MARKDOWN_LINK.sub(r"\1", escape(text))
+    shown = _BOLD.sub(r"*\1*", shown)
+    lines = [shown, "", *(_source(number, source) for number, source in enumerate(sources, 1))]
+    return "\n".join(lines).strip()
+
+
+def split(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
+    """Cut at line ends where there are any; nothing is left out but the line end at a cut."""
+    parts = []
+    while len(text) > limit:
+        end = text.rfind("\n", 1, limit + 1)
+        # A cut inside of an escape or of a link would show its pieces.
+        end = end if end > 0 else text.rfind(" ", 1, limit + 1)
+        end = end if end > 0 else limit
+        parts.append(text[:end])
+        text = text[end:].lstrip("\n")
+    return [*parts, text] if text else parts
+
+
+def _source(number: int, source: Passage) -> str:
+    chunk = source.chunk
+    title = escape(f"{chunk.title} › {chunk.heading}" if chunk.heading else chunk.title)
+    if urlsplit(chunk.url).scheme in {"http", "https"}:
+        url = quote(chunk.url, safe=":/?#[]@!$&'()*+,;=%~-._")
+        return f"[{number}] <{escape(url)}|{title.replace('|', '¦')}>"
+    return f"[{number}] {title} ({escape(chunk.path)})"

@@ -1,0 +1,41 @@
+"""Errors of ingestion and retrieval that a person may see.
+
+IngestionError
+├── UnreadableDocumentError   one file can't be turned into sections (the run goes on)
+├── AccessRuleError           a file's access rule can't be understood (the file is withheld)
+└── IndexStoreError           the store as a whole
+    ├── IndexUnavailableError     it can't be reached or opened
+    └── IndexMismatchError        it was written by another embedder or chunker
+"""
+
+
+class IngestionError(Exception):
+    """What went wrong, and what the reader can do about it.
+
+    The problem and the mend are shown to people: they never hold document text or a secret.
+    """
+
+    def __init__(self, problem: str, mend: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.mend = mend
+
+
+class UnreadableDocumentError(IngestionError):
+    """One document can't be read; the others can."""
+
+
+class AccessRuleError(IngestionError):
+    """A document's access rule can't be understood, so nobody may read the document."""
+
+
+class IndexStoreError(IngestionError):
+    """The store of chunks as a whole is at fault."""
+
+
+class IndexUnavailableError(IndexStoreError):
+    """The store can't be reached, opened or written."""
+
+
+class IndexMismatchError(IndexStoreError):
+    """The store was written by another embedder or chunker than the settings name."""

@@ -1,0 +1,304 @@
+"""The store on a server: Elasticsearch 8.19 and newer.
+
+An alias names the generation that is served, an index ``<alias>-000001``. A rebuild fills the next
+one and moves the alias. Nothing here needs scripts, delete by query, or more than basic analyzers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from elasticsearch import Elasticsearch, NotFoundError
+
+from ingestion.documents import Chunk, DocumentState, Reader
+from ingestion.errors import IndexUnavailableError
+from ingestion.index.elastic_client import address_of, connect
+from ingestion.index.elastic_errors import failed_item, mapped_errors
+from ingestion.index.elastic_generations import Generations
+from ingestion.index.elastic_mapping import (
+    CHUNK_FIELDS,
+    STATE_FIELDS,
+    acl_action,
+    allowed,
+    chunk_of,
+    delete_action,
+    put_actions,
+    states_of,
+)
+from ingestion.index.elastic_words import searched_words
+from ingestion.index.elastic_writes import stored_places, write
+from ingestion.index.protocol import Candidate, IndexMetadata, Vectors
+from ingestion.settings import IndexSettings
+
+T = TypeVar("T")
+
+_PAGE = 5_000
+# The graph works on bytes: twice as many as asked for are compared again by their floats, which
+# also makes the scores exact.
+_OVERSAMPLE = 2.0
+_MIN_CANDIDATES = 200
+_MAX_CANDIDATES = 10_000
+# A search during a rebuild's last step may meet an index that has just gone.
+_GONE = frozenset({404, 503})
+
+
+class ElasticIndex:
+    """Chunks on an Elasticsearch server, served from one index at a time.
+
+    Args:
+        settings: Address, credentials, and the alias's name.
+        metadata: By what vectors and chunks are made now.
+
+    Raises:
+        IndexMismatchError: The served index was made by something else.
+        IndexUnavailableError: The server can't be reached, or refuses.
+    """
+
+    def __init__(self, settings: IndexSettings, metadata: IndexMetadata) -> None:
+        self._prepare(settings, metadata)
+        with mapped_errors(self._address):
+            self._generations.serve_one()
+
+    @classmethod
+    def create_new(cls, settings: IndexSettings, metadata: IndexMetadata) -> Self:
+        """Return a new empty index beside the served one; `publish` serves it in its place.
+
+        What earlier attempts left behind is removed. One process at a time may do this.
+        """
+        index = cls.__new__(cls)
+        index._prepare(settings, metadata)
+        with mapped_errors(index._address):
+            index._generations.start_next()
+        return index
+
+    def _prepare(self, settings: IndexSettings, metadata: IndexMetadata) -> None:
+        self._address = address_of(settings)
+        self._dimensions = metadata.dimensions
+        self._client: Elasticsearch = connect(settings)
+        self._generations = Generations(self._client, settings.name, metadata)
+
+    @property
+    def generation(self) -> str:
+        """Index and number of its last change, as in ``nightshift-000001@12``."""
+        path = ["indices.*.shards.*.seq_no.max_seq_no"]
+        stats = self._read(
+            lambda target: self._client.indices.stats(
+                index=target, metric="docs", level="shards", filter_path=path
+            )
+        )
+        if "indices" not in stats:
+            raise IndexUnavailableError(
+                f"Elasticsearch at {self._address} has lost a part of the index.",
+                "Look at its health; start the nodes that are missing.",
+            )
+        (name, index), *_ = stats["indices"].items()
+        changes = sum(
+            max(copy["seq_no"]["max_seq_no"] for copy in copies)
+            for copies in index["shards"].values()
+        )
+        return f"{name}@{changes}"
+
+    def publish(self) -> None:
+        """Serve this index from now on, and drop the one before. Does nothing where it is served.
+
+        The alias moves in one step: each search sees the one or the other.
+        """
+        if self._generations.unpublished is not None:
+            with mapped_errors(self._address):
+                self._generations.publish()
+
+    def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
+        """Return what is stored, by document id, also what a killed process left unseen."""
+        query = {"match_all": {}} if source is None else {"term": {"source": source}}
+        composite: dict[str, Any] = {
+            "size": _PAGE,
+            "sources": [{name: {"terms": {"field": name}}} for name in STATE_FIELDS],
+        }
+        with mapped_errors(self._address):
+            name = self._generations.verified_name()
+            self._client.indices.refresh(index=name)
+            buckets: list[Mapping[str, Any]] = []
+            while True:
+                answer = self._client.search(
+                    index=name, query=query, size=0, aggs={"states": {"composite": composite}}
+                )
+                page = answer["aggregations"]["states"]
+                buckets.extend(page["buckets"])
+                if "after_key" not in page:
+                    return states_of(buckets)
+                composite["after"] = page["after_key"]
+
+    def put_documents(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Store whole documents, replacing all earlier chunks of each.
+
+        Readers see a document's chunks together. A killed process may leave old and new ones side
+        by side, each with its own rights, which `states` tells.
+
+        Raises:
+            ValueError: The vectors don't fit the chunks.
+        """
+        if vectors.shape != (len(chunks), self._dimensions):
+            shape = (len(chunks), self._dimensions)
+            raise ValueError(f"vectors have shape {vectors.shape}, not {shape}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("a vector holds a number that isn't finite")
+        if not chunks:
+            return
+        new = {(chunk.document_id, chunk.ordinal) for chunk in chunks}
+        with mapped_errors(self._address):
+            name = self._generations.verified_name()
+            stored = stored_places(
+                self._client, name, list(dict.fromkeys(c.document_id for c in chunks))
+            )
+            vanished = [delete_action(*place) for place in stored if place not in new]
+            self._write([*put_actions(chunks, vectors), *vanished])
+
+    def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
+        """Rewrite the ACL of a document's chunks, which readers see together."""
+        with mapped_errors(self._address):
+            name = self._generations.verified_name()
+            stored = stored_places(self._client, name, [document_id])
+            self._write([acl_action(*place, acl, acl_hash) for place in stored])
+
+    def delete_documents(self, document_ids: Sequence[str]) -> None:
+        """Remove documents; those that aren't there are ignored."""
+        if not document_ids:
+            return
+        with mapped_errors(self._address):
+            name = self._generations.verified_name()
+            stored = stored_places(self._client, name, document_ids)
+            self._write([delete_action(*place) for place in stored])
+
+    def optimize(self) -> None:
+        """Let readers see every change; the server merges its segments by itself."""
+        with mapped_errors(self._address):
+            self._client.indices.refresh(index=self._generations.verified_name())
+
+    def search(
+        self,
+        text: str,
+        vector: Vectors,
+        reader: Reader,
+        limit: int,
+        sources: Sequence[str] | None = None,
+    ) -> list[Candidate]:
+        """Run both legs in one request, with the reader's rights inside each; see the protocol.
+
+        The cosines of what only BM25 found come with a second, small request.
+        """
+        filters = allowed(reader, sources)
+        if sources is not None and not sources:
+            return []
+        words = searched_words(text)
+        bodies = [_dense_leg(vector, filters, limit)]
+        if words:
+            bodies.append(_lexical_leg(words, filters, limit))
+        dense, lexical = (*self._search(bodies), [])[:2]
+        cosines = {hit["_id"]: _cosine(hit) for hit in dense}
+        missing = [hit["_id"] for hit in lexical if hit["_id"] not in cosines]
+        if missing:
+            # The filter leaves no more than are asked for, so each is compared exactly.
+            only = [*filters, {"ids": {"values": missing}}]
+            leg = {**_dense_leg(vector, only, len(missing)), "_source": False}
+            (compared,) = self._search([leg])
+            cosines |= {hit["_id"]: _cosine(hit) for hit in compared}
+        bm25 = {hit["_id"]: float(hit["_score"]) for hit in lexical}
+        found = {hit["_id"]: hit["_source"] for hit in [*dense, *lexical]}
+        return [
+            Candidate(chunk_of(source), bm25.get(key), cosines.get(key))
+            for key, source in found.items()
+        ]
+
+    def document_chunks(self, document_id: str, reader: Reader) -> list[Chunk]:
+        """Return a document's chunks in order, or none where the reader may not read it."""
+        filters = [*allowed(reader, None), {"term": {"document_id": document_id}}]
+        body: dict[str, Any] = {
+            "query": {"bool": {"filter": filters}},
+            "sort": [{"ordinal": "asc"}],
+            "size": _PAGE,
+            "_source": CHUNK_FIELDS,
+        }
+        chunks: list[Chunk] = []
+        while True:
+            (hits,) = self._search([body])
+            chunks.extend(chunk_of(hit["_source"]) for hit in hits)
+            if len(hits) < _PAGE:
+                return chunks
+            body["search_after"] = hits[-1]["sort"]
+
+    def count(self) -> int:
+        """Return how many chunks readers see."""
+        answer = self._read(lambda target: self._client.count(index=target))
+        return int(answer["count"])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _read(self, action: Callable[[str], T]) -> T:
+        """Read from the served index; once more where a rebuild took it away under the read."""
+        with mapped_errors(self._address):
+            target = self._generations.target
+            try:
+                return action(target)
+            except NotFoundError:
+                return action(target)
+
+    def _search(self, bodies: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+        """Return the hits of each search; all of them come from indexes of our making."""
+        answers = self._multi_search(bodies)
+        if any(answer["status"] in _GONE for answer in answers):
+            answers = self._multi_search(bodies)
+        for answer in answers:
+            if "error" in answer:
+                # A rebuild elsewhere may have changed the dimensions: that is told first.
+                with mapped_errors(self._address):
+                    self._generations.verified_name()
+                raise failed_item(self._address, answer)
+        legs: list[list[dict[str, Any]]] = [answer["hits"]["hits"] for answer in answers]
+        if {hit["_index"] for hits in legs for hit in hits} - self._generations.verified:
+            with mapped_errors(self._address):
+                self._generations.verified_name()
+        return legs
+
+    def _multi_search(self, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        # Half an answer would pass for "the documents don't say".
+        header = {"allow_partial_search_results": False}
+        searches = [part for body in bodies for part in (header, body)]
+        answer = self._read(lambda target: self._client.msearch(index=target, searches=searches))
+        responses: list[dict[str, Any]] = answer["responses"]
+        return responses
+
+    def _write(self, actions: Iterable[dict[str, Any]]) -> None:
+        write(
+            self._client,
+            self._generations.target,
+            actions,
+            through_alias=self._generations.unpublished is None,
+            address=self._address,
+        )
+
+
+def _dense_leg(vector: Vectors, filters: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
+    knn = {
+        "field": "vector",
+        "query_vector": vector.tolist(),
+        "k": limit,
+        "num_candidates": min(max(4 * limit, _MIN_CANDIDATES), _MAX_CANDIDATES),
+        "filter": list(filters),
+        "rescore_vector": {"oversample": _OVERSAMPLE},
+    }
+    return {"knn": knn, "size": limit, "_source": CHUNK_FIELDS}
+
+
+def _lexical_leg(words: str, filters: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
+    match = {"match": {"search_text": {"query": words}}}
+    query = {"bool": {"must": [match], "filter": list(filters)}}
+    return {"query": query, "size": limit, "_source": CHUNK_FIELDS, "track_total_hits": False}
+
+
+def _cosine(hit: Mapping[str, Any]) -> float:
+    """Return the cosine of a score, which the server moves to [0, 1]."""
+    return min(max(2.0 * float(hit["_score"]) - 1.0, -1.0), 1.0)

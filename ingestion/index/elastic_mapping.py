@@ -1,0 +1,141 @@
+"""Chunks as documents of Elasticsearch, and back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ingestion.documents import Chunk, DocumentState, Reader, hash_of
+from ingestion.index.elastic_words import indexed_words
+from ingestion.index.protocol import IndexMetadata, Vectors
+
+STATE_FIELDS = ["document_id", "source", "path", "content_hash", "acl_hash", "chunk_count"]
+
+_META = "nightshift"
+_FORMAT = 1
+_KEYWORD = {"type": "keyword"}
+_INTEGER = {"type": "integer"}
+_NOT_SEARCHED = {"type": "keyword", "index": False, "doc_values": False}
+_CHUNK_FIELDS: dict[str, Any] = {
+    "id": _NOT_SEARCHED,
+    "document_id": _KEYWORD,
+    "source": _KEYWORD,
+    "path": _KEYWORD,
+    "title": _NOT_SEARCHED,
+    "url": _NOT_SEARCHED,
+    "heading_path": _NOT_SEARCHED,
+    "ordinal": _INTEGER,
+    "chunk_count": _INTEGER,
+    "text": _NOT_SEARCHED,
+    "acl": _KEYWORD,
+    "content_hash": _KEYWORD,
+    "acl_hash": _KEYWORD,
+}
+CHUNK_FIELDS = list(_CHUNK_FIELDS)
+
+# Readers see a batch when its writer refreshes, so never the half of a document.
+SETTINGS = {"refresh_interval": "-1", "number_of_shards": 1, "auto_expand_replicas": "0-1"}
+
+
+def mappings(metadata: IndexMetadata) -> dict[str, Any]:
+    """Return the mapping of an index, with what made its vectors."""
+    vector = {
+        "type": "dense_vector",
+        "dims": metadata.dimensions,
+        "index": True,
+        "similarity": "cosine",
+        "index_options": {"type": "int8_hnsw"},
+    }
+    return {
+        "dynamic": "strict",
+        "_meta": {_META: {"format": _FORMAT, **asdict(metadata)}},
+        # The words come cut and folded; see elastic_words.
+        "properties": {
+            **_CHUNK_FIELDS,
+            "search_text": {"type": "text", "analyzer": "whitespace"},
+            "vector": vector,
+        },
+    }
+
+
+def metadata_of(mapping: Mapping[str, Any]) -> IndexMetadata | None:
+    """Return what made an index's vectors, or None where Nightshift didn't, or another version."""
+    values = dict(mapping.get("_meta", {}).get(_META, {}))
+    if values.pop("format", None) != _FORMAT:
+        return None
+    return IndexMetadata(**values)
+
+
+def key_of(document_id: str, ordinal: int) -> str:
+    """Return a chunk's key on the server, where a key has 512 bytes at most."""
+    return hash_of([document_id, ordinal])
+
+
+def put_actions(chunks: Sequence[Chunk], vectors: Vectors) -> list[dict[str, Any]]:
+    """Return what stores chunks with their vectors, shape (len(chunks), dimensions)."""
+    return [
+        {
+            "_op_type": "index",
+            **_address(chunk.document_id, chunk.ordinal),
+            "_source": {
+                **{name: getattr(chunk, name) for name in CHUNK_FIELDS},
+                "search_text": indexed_words(chunk.embedding_text),
+                "vector": vector.tolist(),
+            },
+        }
+        for chunk, vector in zip(chunks, np.asarray(vectors, np.float32), strict=True)
+    ]
+
+
+def delete_action(document_id: str, ordinal: int) -> dict[str, Any]:
+    """Return what removes a chunk."""
+    return {"_op_type": "delete", **_address(document_id, ordinal)}
+
+
+def acl_action(document_id: str, ordinal: int, acl: Sequence[str], acl_hash: str) -> dict[str, Any]:
+    """Return what rewrites a chunk's ACL and nothing else."""
+    values = {"acl": list(acl), "acl_hash": acl_hash}
+    return {"_op_type": "update", **_address(document_id, ordinal), "doc": values}
+
+
+def _address(document_id: str, ordinal: int) -> dict[str, Any]:
+    # A document's chunks lie in one shard, which applies a batch in its order.
+    return {"_id": key_of(document_id, ordinal), "routing": hash_of(document_id)}
+
+
+def chunk_of(source: Mapping[str, Any]) -> Chunk:
+    """Return the chunk of a document's source."""
+    values = {name: source[name] for name in CHUNK_FIELDS}
+    return Chunk(
+        **{**values, "heading_path": tuple(values["heading_path"]), "acl": tuple(values["acl"])}
+    )
+
+
+def states_of(buckets: Iterable[Mapping[str, Any]]) -> dict[str, DocumentState]:
+    """Return the state of each document from counts by `STATE_FIELDS`.
+
+    A document whose chunks differ in a hash or a count, or are fewer than they say, isn't complete.
+    """
+    states: dict[str, DocumentState] = {}
+    for bucket in buckets:
+        values = bucket["key"]
+        twice = values["document_id"] in states
+        complete = bucket["doc_count"] == values["chunk_count"] and not twice
+        states[values["document_id"]] = DocumentState(**values, complete=complete)
+    return states
+
+
+def allowed(reader: Reader, sources: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return the filters by which a reader sees chunks, of some sources or of all."""
+    filters: list[dict[str, Any]] = [{"terms": {"acl": [t for t in reader.tokens if _stored(t)]}}]
+    if sources is not None:
+        filters.append({"terms": {"source": [s for s in sources if _stored(s)]}})
+    return filters
+
+
+def _stored(name: str) -> bool:
+    """Whether a name can be stored at all: a lone surrogate can't be encoded."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)

@@ -1,0 +1,87 @@
+"""Changes in bulk, and what a change has to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import streaming_bulk
+
+from ingestion.errors import IndexStoreError
+from ingestion.index.elastic_errors import failed_item
+
+_BULK_ACTIONS = 500
+_BULK_BYTES = 10 * 1024 * 1024
+# A full write queue is tried again after 1, 2 and 4 seconds.
+_BULK_RETRIES = 3
+# How many terms one filter has at most; the server's own limit is 65,536.
+_DOCUMENTS_AT_ONCE = 1_000
+
+
+def stored_places(
+    client: Elasticsearch, index: str, document_ids: Sequence[str]
+) -> list[tuple[str, int]]:
+    """Return document and ordinal of all chunks that there may be; a few may be missing."""
+    # What a killed process wrote last is seen only now.
+    client.indices.refresh(index=index)
+    places: list[tuple[str, int]] = []
+    for start in range(0, len(document_ids), _DOCUMENTS_AT_ONCE):
+        some = list(document_ids[start : start + _DOCUMENTS_AT_ONCE])
+        by_document = {
+            "terms": {"field": "document_id", "size": len(some)},
+            "aggs": {"last": {"max": {"field": "ordinal"}}},
+        }
+        query = {"terms": {"document_id": some}}
+        answer = client.search(index=index, query=query, size=0, aggs={"documents": by_document})
+        for bucket in answer["aggregations"]["documents"]["buckets"]:
+            last = int(bucket["last"]["value"])
+            places.extend((bucket["key"], ordinal) for ordinal in range(last + 1))
+    return places
+
+
+def write(
+    client: Elasticsearch,
+    index: str,
+    actions: Iterable[dict[str, Any]],
+    *,
+    through_alias: bool,
+    address: str,
+) -> None:
+    """Apply changes, then let readers see them together.
+
+    Args:
+        index: An alias or an index.
+        through_alias: It is an alias, and an error where it has gone; else it would be made anew.
+        address: Of the server, for people.
+
+    Raises:
+        IndexStoreError: Some failed, this is the first; the others are there.
+    """
+    results = streaming_bulk(
+        client,
+        actions,
+        chunk_size=_BULK_ACTIONS,
+        max_chunk_bytes=_BULK_BYTES,
+        max_retries=_BULK_RETRIES,
+        initial_backoff=1,
+        raise_on_error=False,
+        index=index,
+        require_alias=through_alias,
+    )
+    failed: IndexStoreError | None = None
+    for succeeded, result in results:
+        ((kind, item),) = result.items()
+        if not succeeded and not _was_gone(kind, item):
+            failed = failed or failed_item(address, item)
+    client.indices.refresh(index=index)
+    if failed is not None:
+        raise failed
+
+
+def _was_gone(kind: str, item: dict[str, Any]) -> bool:
+    """Whether a chunk that is to be removed or closed isn't there, which is as it should be."""
+    if item["status"] != 404:
+        return False
+    missing = item.get("error", {}).get("type") == "document_missing_exception"
+    return missing if kind == "update" else kind == "delete" and "error" not in item

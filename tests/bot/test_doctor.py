@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.doctor import (
+    Finding,
+    Level,
+    data_folder,
+    endpoint_form,
+    is_web_address,
+    python_version,
+    quick_checks,
+    run_checks,
+    schedule,
+    slack_tokens,
+)
+from bot.errors import SettingsError
+from bot.settings import Settings, SlackSettings
+from tests.bot.openai_server import openai_server
+from tests.bot.terminal import nightshift
+from training.errors import ScheduleError
+from training.settings import ModelSettings, TrainingSettings
+
+GOOD = {
+    "bot_token": "xoxb-1234567890-abcdef",
+    "app_token": "xapp-1-A0-1234567890-abcdef",
+    "signing_secret": "0123456789abcdef0123456789abcdef",
+}
+
+
+def levels(slack: dict[str, str]) -> list[Level]:
+    return [finding.level for finding in slack_tokens(SlackSettings.model_validate(slack))]
+
+
+def test_good_tokens_are_good() -> None:
+    assert set(levels({**GOOD, "admin_channel": "#bot-admins"})) == {Level.OK}
+    assert set(levels({**GOOD, "admin_channel": "C0123456789"})) == {Level.OK}
+
+
+def test_missing_tokens_are_a_note() -> None:
+    assert levels({}) == [Level.NOTE]
+    only = SlackSettings.model_validate({"bot_token": GOOD["bot_token"]})
+    found = list(slack_tokens(only))
+    assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.NOTE]
+    assert "APP_TOKEN" in found[1].text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bot_token", "xoxp-1234567890-abcdef"),
+        ("bot_token", "xapp-1234567890-abcdef"),
+        ("bot_token", "xoxb-1234567890-abcdef\n"),
+        ("app_token", "xoxb-1234567890-abcdef"),
+        ("signing_secret", "0123456789ABCDEF0123456789ABCDEF"),
+        ("signing_secret", "0123"),
+    ],
+)
+def test_tokens_of_the_wrong_form_are_problems_and_never_shown(name: str, value: str) -> None:
+    found = list(slack_tokens(SlackSettings.model_validate({**GOOD, name: value})))
+    problems = [each for each in found if each.level is Level.PROBLEM]
+    assert len(problems) == 1
+    assert name.upper() in problems[0].text
+    assert problems[0].mend
+    assert not any(value.strip() in f"{each.text}{each.mend}" for each in found)
+
+
+def test_admin_channel_must_be_one() -> None:
+    assert Level.PROBLEM in levels({**GOOD, "admin_channel": "the admins"})
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("http://localhost:8000/v1", True),
+        ("https://models.example/v1", True),
+        ("localhost:8000", False),
+        ("http://", False),
+        ("http://host:port/", False),
+        ("ftp://host/", False),
+    ],
+)
+def test_endpoint_form(url: str, good: bool) -> None:
+    assert is_web_address(url) is good
+    (finding,) = endpoint_form(Settings(model=ModelSettings(name="openai:m", base_url=url)))
+    assert (finding.level is Level.OK) is good
+
+
+def test_schedule() -> None:
+    assert "03:30" in schedule(Settings(training=TrainingSettings(schedule="30 3 * * *"))).text
+    assert schedule(Settings(training=TrainingSettings(enabled=False))).level is Level.NOTE
+    with pytest.raises(ScheduleError):
+        schedule(Settings(training=TrainingSettings(schedule="at night")))
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [((3, 10), "problem"), ((3, 11), "ok"), ((3, 99), "note")]
+)
+def test_python_version(version: tuple[int, int], level: str) -> None:
+    assert python_version(version).level == level
+
+
+def test_data_folder(tmp_path: Path) -> None:
+    assert data_folder(tmp_path).level is Level.OK
+    assert data_folder(tmp_path / "a" / "b").level is Level.OK
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert data_folder(tmp_path / "file" / "data").level is Level.PROBLEM
+    assert data_folder(Path("/proc/nightshift")).level is Level.PROBLEM  # root can't write there
+
+
+def test_a_check_that_fails_is_a_finding_and_the_others_go_on() -> None:
+    def broken() -> list[Finding]:
+        raise SettingsError("It is broken.", "Mend it.")
+
+    fine = Finding("fine", Level.OK, "fine")
+    found = list(run_checks([("one", broken), ("two", lambda: [fine])]))
+    assert found == [Finding("one", Level.PROBLEM, "It is broken.", "Mend it."), fine]
+
+
+def test_quick_checks_in_an_empty_folder_find_no_problem(tmp_path: Path) -> None:
+    found = list(run_checks(quick_checks(Settings(data_dir=tmp_path / "data"))))
+    assert Level.PROBLEM not in {each.level for each in found}
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_quick_doctor_needs_nothing(tmp_path: Path) -> None:
+    done = nightshift("doctor", "--quick", data=tmp_path / "data")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All is well." in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_names_wrong_settings(tmp_path: Path) -> None:
+    (tmp_path / "nightshift.toml").write_text("[pairs]\nmin_upp = 2\n", encoding="utf-8")
+    done = nightshift("doctor", "--json", data=tmp_path / "data")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["ok"] is False
+    assert "Did you mean 'min_up'?" in report["findings"][0]["text"]
+
+
+@pytest.mark.slow
+def test_full_doctor_opens_the_parts(indexed: Path) -> None:
+    done = nightshift("doctor", "--json", data=indexed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {each["check"]: each for each in json.loads(done.stdout)["findings"]}
+    assert "26 documents" in found["index"]["text"]
+    assert {"database", "embedder", "model", "adapters", "GPU", "CPU", "memory"} <= found.keys()
+
+
+@pytest.mark.slow
+def test_full_doctor_finds_what_is_broken(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "nightshift.db").write_text("no database at all, but some text", encoding="utf-8")
+    (data / "adapters").mkdir()
+    (data / "adapters" / "current.json").write_text("{", encoding="utf-8")
+    (data / "index").mkdir()
+    (data / "index" / "current.json").write_text("{", encoding="utf-8")
+    broken = {"EMBEDDING__MODEL": "", "MODEL__NAME": str(tmp_path / "nowhere")}
+    done = nightshift("doctor", "--json", data=data, MODEL__DEVICE="cuda:9", **broken)
+    assert done.returncode == 1
+    problems = {
+        each["check"]: each
+        for each in json.loads(done.stdout)["findings"]
+        if each["level"] == "problem"
+    }
+    assert {"database", "adapters", "index", "model"} <= problems.keys()
+    assert all(each["mend"] for each in problems.values())
+    assert not (data / "models").exists()
+
+
+@pytest.mark.slow
+def test_full_doctor_reaches_the_endpoint(tmp_path: Path) -> None:
+    def finding(url: str) -> dict[str, str]:
+        settings = {"MODEL__NAME": "openai:some", "MODEL__BASE_URL": url}
+        done = nightshift("doctor", "--json", data=tmp_path / "data", **settings)
+        found: list[dict[str, str]] = json.loads(done.stdout)["findings"]
+        return [each for each in found if each["check"] == "model endpoint"][-1]
+
+    with openai_server() as server:
+        assert finding(server.url)["level"] == "ok"
+        address = server.url
+    assert finding(address)["level"] == "problem"

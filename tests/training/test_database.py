@@ -1,0 +1,192 @@
+"""The state's database: opened, migrated, and clear about what is wrong with it."""
+
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Engine
+
+from training.database import (
+    MIGRATIONS,
+    SCHEMA_VERSION,
+    migrate,
+    open_database,
+    reading,
+    writing,
+)
+from training.errors import DatabaseError
+from training.lease import Lease
+from training.tables import metadata, opt_outs
+
+OPEN = "import sys; from training.database import open_database; open_database(sys.argv[1])"
+
+
+def test_migrations_make_the_tables_that_the_code_uses(database: Engine) -> None:
+    with database.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_newest_migration_is_the_known_version() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_VERSION
+
+
+def test_migrating_again_changes_nothing(database: Engine) -> None:
+    with writing(database) as connection:
+        connection.execute(opt_outs.insert().values(person="ada", at=datetime.now(UTC)))
+    migrate(database)
+    with reading(database) as connection:
+        assert connection.scalar(sa.select(opt_outs.c.person)) == "ada"
+
+
+@pytest.mark.slow
+def test_processes_that_start_together_all_open_it(database_url: str) -> None:
+    command = [sys.executable, "-c", OPEN, database_url]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    outputs = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, outputs
+
+
+def test_sqlite_is_durable_and_keeps_its_foreign_keys(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'a' / 'b' / 'state.db'}")
+    with reading(engine) as connection:
+        pragma = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    engine.dispose()
+    assert pragma == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_times_come_back_in_utc(database: Engine) -> None:
+    moment = datetime(2026, 3, 29, 2, 30, tzinfo=timezone(timedelta(hours=5)))
+    with writing(database) as connection:
+        connection.execute(opt_outs.insert().values(person="ada", at=moment))
+    with reading(database) as connection:
+        found = connection.scalar(sa.select(opt_outs.c.at))
+    assert found == moment
+    assert found is not None
+    assert found.utcoffset() == timedelta(0)
+
+
+def test_a_failed_transaction_leaves_nothing(database: Engine) -> None:
+    with pytest.raises(RuntimeError), writing(database) as connection:
+        connection.execute(opt_outs.insert().values(person="ada", at=datetime.now(UTC)))
+        raise RuntimeError
+    with reading(database) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(opt_outs)) == 0
+
+
+def test_a_newer_database_is_refused(database: Engine, database_url: str) -> None:
+    with writing(database) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="9999") as caught:
+        open_database(database_url)
+    assert "Update Nightshift" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "sqlite://",
+        "mysql://ada:s3cret@db/x",
+        "postgresql://ada:s3cret@127.0.0.1:1/nightshift",
+        "postgresql://ada:s3cret@127.0.0.1:notaport/nightshift",
+    ],
+)
+def test_a_wrong_address_is_explained_without_the_password(url: str) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        open_database(url)
+    assert caught.value.mend
+    assert "s3cret" not in caught.value.problem + caught.value.mend
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("Dear diary, " * 500)
+    with pytest.raises(DatabaseError, match="another kind of file"):
+        open_database(f"sqlite:///{file}")
+    assert file.read_text().startswith("Dear diary")
+
+
+def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseError, match="can't be made"):
+        open_database(f"sqlite:///{tmp_path / 'file' / 'x' / 'state.db'}")
+
+
+def test_a_read_only_database_is_explained(tmp_path: Path) -> None:
+    open_database(f"sqlite:///{tmp_path / 'state.db'}").dispose()
+    engine = open_database(f"sqlite:///file:{tmp_path / 'state.db'}?mode=ro&uri=true")
+    with pytest.raises(DatabaseError, match="can't be written"), writing(engine) as connection:
+        connection.execute(opt_outs.insert().values(person="ada", at=datetime.now(UTC)))
+    engine.dispose()
+
+
+def test_a_full_disk_is_explained_and_loses_nothing(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    with writing(engine) as connection:
+        connection.execute(opt_outs.insert().values(person="ada", at=datetime.now(UTC)))
+    with (
+        pytest.raises(DatabaseError, match="disk is full") as caught,
+        writing(engine) as connection,
+    ):
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        long_name = "x" * 200_000
+        connection.execute(opt_outs.insert().values(person=long_name, at=datetime.now(UTC)))
+    assert "space" in caught.value.mend
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(opt_outs.c.person)).all() == ["ada"]
+    engine.dispose()
+
+
+def test_a_locked_database_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.database.BUSY_SECONDS", 0)
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseError, match="locked"), writing(engine):
+        pass
+    other.close()
+    engine.dispose()
+
+
+def test_one_of_two_gets_a_lease_until_it_is_given_back(database: Engine) -> None:
+    first, second = Lease(database, "night", "a", 60), Lease(database, "night", "b", 60)
+    assert first.acquire()
+    assert first.acquire()
+    assert not second.acquire()
+    assert not second.renew()
+    second.release()
+    assert first.held()
+    first.release()
+    assert second.acquire()
+    assert not first.held()
+
+
+def test_an_expired_lease_goes_to_the_next_and_is_lost_to_the_first(database: Engine) -> None:
+    first, second = Lease(database, "night", "a", -1), Lease(database, "night", "b", 60)
+    assert first.acquire()
+    assert not first.held()
+    assert not first.renew()
+    assert second.acquire()
+    first.release()
+    assert second.held()
+
+
+def test_leases_of_other_names_are_free(database: Engine) -> None:
+    assert Lease(database, "night", "a", 60).acquire()
+    assert Lease(database, "sync", "b", 60).acquire()

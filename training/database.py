@@ -1,0 +1,273 @@
+"""The state that must survive: one SQLAlchemy engine on SQLite or PostgreSQL, migrated.
+
+On SQLite each transaction that may write begins IMMEDIATE: a deferred one that reads first and
+writes later fails at once, without waiting, when another process wrote in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from training.errors import DatabaseError
+
+SCHEMA_VERSION = "0001"
+"""The newest migration; a test compares it with the files."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30
+_READ_ONLY = "nightshift_read_only"
+
+logger = logging.getLogger(__name__)
+
+
+def open_database(url: str) -> Engine:
+    """Open the database, make its folder and tables where needed, and bring it up to date.
+
+    Args:
+        url: ``sqlite:///path/to/file`` or ``postgresql://user:password@host/name``.
+
+    Returns:
+        An engine that several threads may use. Use it through `reading` and `writing`.
+
+    Raises:
+        DatabaseError: It can't be reached, opened or written, or is of a newer version.
+    """
+    parsed = _parse(url)
+    with explained(parsed):
+        engine = _sqlite(parsed) if _is_sqlite(parsed) else _postgresql(parsed)
+    try:
+        migrate(engine)
+    except DatabaseError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables up to date. Idempotent; processes that start together take turns.
+
+    Raises:
+        DatabaseError: A newer Nightshift has written the database, or it can't be written.
+    """
+    with reading(engine) as connection:
+        if _version(connection) == SCHEMA_VERSION:
+            return
+    # Alembic costs a third of a second to import and is needed only when something changed.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with writing(engine, lock="migrate") as connection:
+        version = _version(connection)
+        if version is not None and version not in known:
+            raise DatabaseError(
+                f"The database {place_of(engine.url)} is of version {version}; "
+                f"this Nightshift knows versions up to {SCHEMA_VERSION}.",
+                "Update Nightshift, or name another database in database.url.",
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    logger.info("database migrated", extra={"version": SCHEMA_VERSION})
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection that only reads; on SQLite it waits for no writer.
+
+    Raises:
+        DatabaseError: The database can't be read.
+    """
+    with explained(engine.url), engine.connect() as connection:
+        connection.execution_options(**{_READ_ONLY: True})
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(engine: Engine, lock: str = "") -> Iterator[Connection]:
+    """Yield a connection in one transaction, committed at the end or not at all.
+
+    Args:
+        engine: The engine.
+        lock: Name of a lock held to the end of the transaction: those who name the same one take
+            turns. On SQLite all writers do.
+
+    Raises:
+        DatabaseError: The database can't be written.
+    """
+    with explained(engine.url), engine.begin() as connection:
+        if lock and engine.dialect.name == "postgresql":
+            connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"),
+                {"name": f"nightshift {lock}"},
+            )
+        yield connection
+
+
+def place_of(url: URL) -> str:
+    """Return where a database is, without user or password."""
+    if _is_sqlite(url):
+        return str(url.database)
+    return f"{url.database or ''} at {url.host or 'the local socket'}"
+
+
+def _parse(url: str) -> URL:
+    mend = "Write for example sqlite:///data/nightshift.db or postgresql://user:password@host/name."
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError):
+        # Their own text repeats the URL, which may hold a password.
+        raise DatabaseError("database.url can't be understood.", mend) from None
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise DatabaseError(
+            f"database.url names '{parsed.drivername}', which Nightshift doesn't know.", mend
+        )
+    if _is_sqlite(parsed) and (not parsed.database or parsed.database == ":memory:"):
+        raise DatabaseError("database.url names no file.", mend)
+    return parsed
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _sqlite(url: URL) -> Engine:
+    path = Path(str(url.database))
+    if not path.name.startswith("file:") and not str(url.database).startswith("file:"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(
+                f"The folder {path.parent} can't be made: {error.strerror}.",
+                "Choose another data folder, or mend its rights.",
+            ) from error
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        return sa.create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10}
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise DatabaseError(
+            "PostgreSQL needs the package psycopg, which isn't installed.",
+            "Run: pip install 'psycopg[binary]'.",
+        ) from error
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    """Set up a new connection; votes that were acknowledged survive a loss of power (FULL)."""
+    connection.isolation_level = None  # _begin_sqlite begins, also before DDL
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")
+        _use_wal(cursor)
+    finally:
+        cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch to WAL, once for a file. The switch doesn't heed busy_timeout, so wait here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode")
+            if cursor.fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _version(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return version
+
+
+@contextlib.contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Turn what the drivers raise for a broken outside into DatabaseError; bugs stay bugs."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except (DBAPIError, sqlite3.Error) as error:
+        raise _explain(url, error) from error
+    except PoolTimeoutError as error:
+        raise DatabaseError(
+            f"All connections to the database {place_of(url)} are in use.", "Try again soon."
+        ) from error
+
+
+_SQLITE_FAULTS = (
+    ("locked", "is locked by another program", "Close what holds it open, then try again."),
+    ("full", "can't grow: the disk is full", "Free some space; nothing that was stored is lost."),
+    ("readonly", "can't be written", "Mend the rights of the file and its folder."),
+    ("unable to open", "can't be opened", "Mend the rights of the file and its folder."),
+    ("not a database", "is another kind of file", "Name another file, or move this one away."),
+    ("malformed", "is damaged", "Restore it from a backup, or recover it with sqlite3 .recover."),
+    # A full disk often comes as this: SQLite can't grow the file that readers share.
+    (
+        "disk i/o",
+        "can't be read or written: the disk is full, or fails",
+        "Free some space; if there is enough, check the disk and its mount.",
+    ),
+)
+
+
+def _explain(url: URL, error: Exception) -> DatabaseError:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    place = f"The database {place_of(url)}"
+    if _is_sqlite(url):
+        for sign, problem, mend in _SQLITE_FAULTS:
+            if sign in str(cause).lower():
+                return DatabaseError(f"{place} {problem}.", mend)
+        return DatabaseError(f"{place} failed.", "Run: nightshift doctor.")
+    if getattr(cause, "sqlstate", None) == "53100":
+        return DatabaseError(f"{place} can't grow: its disk is full.", "Free some space there.")
+    if getattr(cause, "sqlstate", None) in {"28P01", "28000", "3D000"}:
+        return DatabaseError(
+            f"{place} refuses the user, the password or the name.", "Check database.url."
+        )
+    return DatabaseError(
+        f"{place} can't be reached or doesn't answer.", "Start the server, or check database.url."
+    )
