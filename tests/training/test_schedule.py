@@ -26,9 +26,9 @@ from training.tables import scheduler_jobs
 TWO_AT_NIGHT = TrainingSettings(schedule="0 2 * * *", timezone="Europe/Berlin")
 
 
-def half_an_hour_ago() -> tuple[TrainingSettings, datetime]:
-    """Return a daily schedule whose last time was half an hour ago, and that time."""
-    slot = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
+def last_due(ago: timedelta) -> tuple[TrainingSettings, datetime]:
+    """Return a daily schedule whose last time was so long ago, and that time."""
+    slot = datetime.now(UTC).replace(second=0, microsecond=0) - ago
     return TrainingSettings(schedule=f"{slot.minute} {slot.hour} * * *", timezone="UTC"), slot
 
 
@@ -295,13 +295,13 @@ def test_a_night_missed_for_too_long_is_reported_as_skipped_once(
     tmp_path: Path,
 ) -> None:
     command = python("import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", tmp_path / "ran")
-    make_first = make_scheduler(command)
+    settings, slot = last_due(timedelta(hours=5))
+    make_first = make_scheduler(command, settings)
     make_first.start()
     make_first.stop()
-    slot = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=5)
     for _ in range(2):
         set_next_run_time(database, slot)
-        scheduler = make_scheduler(command)
+        scheduler = make_scheduler(command, settings)
         scheduler.start()
         wait_for_later(scheduler)
         wait_until(lambda: finished != [])
@@ -315,7 +315,7 @@ def test_a_night_missed_a_little_is_made_up_for(
     database: Engine, make_scheduler: Callable[..., NightScheduler], finished: list[NightRecord]
 ) -> None:
     command = python("print('{\"pairs\": 3}')")
-    settings, slot = half_an_hour_ago()
+    settings, slot = last_due(timedelta(minutes=30))
     store_due_job(database, settings, slot)
     scheduler = make_scheduler(command, settings)
     scheduler.start()
@@ -362,7 +362,7 @@ def test_stopping_interrupts_the_night_and_the_next_start_tries_it_again(
         "time.sleep(600 * first)"
     )
     command = python(code, tmp_path / "ran")
-    settings, slot = half_an_hour_ago()
+    settings, slot = last_due(timedelta(minutes=30))
     store_due_job(database, settings, slot)
     first = make_scheduler(command, settings)
     first.start()
@@ -410,7 +410,7 @@ def test_of_two_processes_one_runs_each_night(
     database: Engine, database_url: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    settings, slot = half_an_hour_ago()
+    settings, slot = last_due(timedelta(minutes=30))
     code = "import sys; open(sys.argv[1], 'a').write('ran\\n')"
     runners = [start_runner(database_url, settings, python(code, log)) for _ in range(2)]
     for runner in runners:
@@ -439,7 +439,7 @@ def test_the_night_of_a_killed_process_is_taken_over(
         "log.close()\n"
         "time.sleep(600 if len(open(sys.argv[1]).readlines()) == 1 else 0)"
     )
-    settings, slot = half_an_hour_ago()
+    settings, slot = last_due(timedelta(minutes=30))
     store_due_job(database, settings, slot)
     first = start_runner(database_url, settings, python(code, log))
     wait_until(lambda: log.exists() and log.read_text().endswith("\n"))
