@@ -60,6 +60,7 @@ class SyncReport:
             be told), and sources that couldn't be listed (their document id is empty).
         chunks_embedded: 0 when nothing had changed.
         seconds: Time by step: list, protect, delete, read, encode, store, optimize.
+        skipped: Files of other formats that were passed over.
     """
 
     added: int
@@ -70,6 +71,7 @@ class SyncReport:
     failed: tuple[FailedItem, ...]
     chunks_embedded: int
     seconds: Mapping[str, float]
+    skipped: int = 0
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,6 @@ from rich.markup import escape
 
 from bot.commands.context import opened, progress_bars, say, settings_of
 from bot.errors import SettingsError
-from bot.source_names import with_stable_names
 from ingestion.settings import SourceSettings
 
 if TYPE_CHECKING:
@@ -83,16 +81,9 @@ def run_sync(
     rebuild: bool = False,
 ) -> SyncReport:
     """Bring the index up to date with the sources, showing how far it is."""
-    from ingestion.sources.configured import build_sources
-    from ingestion.sources.folder import FolderSource
-    from ingestion.sync import one_writer, sync
+    from bot.reindex import reindex
 
-    with ExitStack() as stack:
-        stack.enter_context(one_writer(nightshift.data_dir))
-        named = with_stable_names(sources, nightshift.data_dir)
-        built = build_sources(named, nightshift.settings.chunking.max_file_mb)
-        index = nightshift.new_index() if rebuild else nightshift.index
-        bars = stack.enter_context(progress_bars(console))
+    with progress_bars(console) as bars:
         task = bars.add_task("Loading the embedder", total=None, note="")
 
         def on_progress(progress: Progress) -> None:
@@ -104,13 +95,9 @@ def run_sync(
                 note=escape(progress.path[-48:]),
             )
 
-        report = sync(built, index, nightshift.embedder, nightshift.chunk, on_progress=on_progress)
-        if rebuild:
-            index.publish()
-            index.close()
-    skipped = sum(source.skipped for source in built if isinstance(source, FolderSource))
-    if skipped:
-        console.print(f"[dim]{skipped} files of other formats were passed over.[/]")
+        report = reindex(nightshift, sources, on_progress, rebuild=rebuild)
+    if report.skipped:
+        console.print(f"[dim]{report.skipped} files of other formats were passed over.[/]")
     return report
 
 
