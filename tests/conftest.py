@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from tests.elasticsearch_server import log_tails
 from training.database import open_database
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the servers' logs with a failed test."""
+    report = yield
+    if report.failed and (tails := log_tails()):
+        report.sections.append(("Elasticsearch log", tails))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A real Elasticsearch for the tests, started on first use and stopped with the process.
 
-`ELASTICSEARCH_URL` names a running one instead. Otherwise the small server comes from Maven, as a
-build for plugins' own tests; it lacks API keys, scripts and language analyzers.
+`ELASTICSEARCH_URL` names a running one instead. Otherwise the small server is started, or with
+`ELASTICSEARCH_SERVER=full` the full one; see `tests.elasticsearch_package`.
 """
 
 from __future__ import annotations
@@ -10,159 +10,203 @@ import atexit
 import functools
 import os
 import pwd
-import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from tests.elasticsearch_package import full_server, java_home, small_server
 
-VERSION = "9.4.3"
-NEEDED_JAVA = 21
 URL_VARIABLE = "ELASTICSEARCH_URL"
-CACHE = Path(__file__).parent.parent / ".cache"
+SERVER_VARIABLE = "ELASTICSEARCH_SERVER"
 
-_GROUP = "org.elasticsearch.distribution.integ-test-zip"
-_SECONDS_TO_START = 120
+_SECONDS_TO_START = 240
 _SECONDS_TO_STOP = 30
-_SETTINGS = """
-cluster.name: nightshift-tests
-cluster.max_shards_per_node: 5000
-cluster.routing.allocation.disk.threshold_enabled: false
-discovery.type: single-node
-indices.breaker.total.use_real_memory: false
-network.host: _local_
-transport.port: 0
-xpack.security.enabled: false
-"""
+_SETTINGS = {
+    "cluster.name": "nightshift-tests",
+    "cluster.max_shards_per_node": "5000",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+    "indices.breaker.total.use_real_memory": "false",
+    "network.host": "_local_",
+    "transport.port": "0",
+    "xpack.security.enabled": "false",
+}
+SINGLE_NODE = {"discovery.type": "single-node"}
+
+_started: list[Server] = []
 
 
 @functools.cache
 def server_url() -> str:
     """Return the address of a running server; skip the test where none can be had."""
-    given = os.environ.get(URL_VARIABLE)
-    if given:
-        return given
-    java_home = find_java(java_homes())
-    if java_home is None:
-        pytest.skip(f"Elasticsearch needs a JDK >= {NEEDED_JAVA} (JAVA_HOME), or {URL_VARIABLE}")
-    if shutil.which("mvn") is None:
-        pytest.skip(f"Elasticsearch is fetched with Maven, which is missing; or {URL_VARIABLE}")
-    folder = Path(tempfile.mkdtemp(prefix="nightshift-elasticsearch-"))
-    # Before the start: what is made from now on is removed, however the start ends.
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return start(unpacked(), folder, java_home)
+    return os.environ.get(URL_VARIABLE) or shared_server().url
 
 
-def java_homes() -> list[Path]:
-    """Return where a JDK may be: the environment's first, then those of the system."""
-    named = os.environ.get("JAVA_HOME")
-    return [*([Path(named)] if named else []), *sorted(Path("/usr/lib/jvm").glob("*"))]
+@functools.cache
+def shared_server() -> Server:
+    """Return the server that the tests of this process share."""
+    java = java_home()
+    home = full_server() if os.environ.get(SERVER_VARIABLE) == "full" else small_server()
+    server = Server(home, java, SINGLE_NODE)
+    server.start()
+    return server
 
 
-def find_java(homes: list[Path]) -> Path | None:
-    """Return the first full JDK that is new enough."""
-    for home in homes:
-        release = home / "release"
-        if (home / "bin" / "javac").exists() and release.is_file():
-            version = re.search(r'JAVA_VERSION="(\d+)', release.read_text(encoding="utf-8"))
-            if version and int(version[1]) >= NEEDED_JAVA:
-                return home
-    return None
+def log_tails() -> str:
+    """Return the last lines of each running server's log, for the report of a failed test."""
+    return "\n".join(f"{server.url}\n{server.log_tail(12)}" for server in _started)
 
 
-def unpacked() -> Path:
-    """Return the server's folder, fetched and unpacked once."""
-    target = CACHE / f"elasticsearch-{VERSION}"
-    if target.is_dir():
-        return target
-    artifact = f"-Dartifact={_GROUP}:elasticsearch:{VERSION}:zip"
-    subprocess.run(["mvn", "-q", "dependency:get", "-Dtransitive=false", artifact], check=True)
-    maven_cache = Path.home() / ".m2" / "repository"
-    package = maven_cache.joinpath(*_GROUP.split("."), "elasticsearch", VERSION)
-    CACHE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix=".unpacking-") as temporary:
-        with zipfile.ZipFile(package / f"elasticsearch-{VERSION}.zip") as archive:
-            archive.extractall(temporary)
-        root = Path(temporary) / f"elasticsearch-{VERSION}"
-        for program in (root / "bin").iterdir():
-            program.chmod(0o755)  # zipfile loses the run bits
-        try:
-            root.rename(target)
-        except OSError:  # another run was faster
-            if not target.is_dir():
-                raise
-    return target
+class Server:
+    """One node with a folder of its own, which goes with the process.
 
+    Args:
+        home: The unpacked server.
+        java: A JDK.
+        settings: Lines of elasticsearch.yml, over those of all tests.
+        heap: Of the JVM.
+        password: With security on, that of the user ``elastic``.
+        files: Further files for its config folder.
+    """
 
-def start(home: Path, folder: Path, java_home: Path) -> str:
-    """Start a server with its data in a folder; return its address once it answers."""
-    port = _free_port()
-    _prepare(home, folder, port)
-    identity = _other_user(folder)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ES_JAVA_HOME": str(java_home),
-        "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
-        "ES_PATH_CONF": str(folder / "config"),
-        "ES_TMPDIR": str(folder / "tmp"),
-        "HOME": str(folder),
-    }
-    with (folder / "output.log").open("wb") as output:
-        process = subprocess.Popen(
-            [*_ending_with_us(), home / "bin" / "elasticsearch"],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            user=identity.pw_uid if identity else None,
-            group=identity.pw_gid if identity else None,
-            extra_groups=[] if identity else None,
-        )
-    atexit.register(stop, process)
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + _SECONDS_TO_START
-    while not _answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            stop(process)
-            lines = (folder / "output.log").read_text(encoding="utf-8", errors="replace")
-            raise RuntimeError(
-                "Elasticsearch did not start:\n" + "\n".join(lines.splitlines()[-30:])
+    def __init__(
+        self,
+        home: Path,
+        java: Path,
+        settings: Mapping[str, str],
+        *,
+        heap: str = "512m",
+        password: str = "",
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.port = free_port()
+        secure = settings.get("xpack.security.http.ssl.enabled") == "true"
+        self.url = f"{'https' if secure else 'http'}://127.0.0.1:{self.port}"
+        self.folder = Path(tempfile.mkdtemp(prefix="nightshift-elasticsearch-"))
+        # Before the start: what is made from now on is removed, however the start ends.
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self._home, self._java, self._heap = home, java, heap
+        self._process: subprocess.Popen[bytes] | None = None
+        self._prepare({**_SETTINGS, **settings, "http.port": str(self.port)}, files or {})
+        self._identity = _other_user(self.folder)
+        if password:
+            self._set_password(password)
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, from the main thread: it ends with the thread that started it."""
+        with (self.folder / "output.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                [*_ending_with_us(), self._home / "bin" / "elasticsearch"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **self._as_user(),
             )
-        time.sleep(0.3)
-    return url
+        _started.append(self)
+        atexit.register(self.stop)
+        if wait:
+            self.wait()
 
+    def wait(self) -> None:
+        """Return once it answers."""
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while not self._answers():
+            if not self.is_running or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"Elasticsearch did not start:\n{self.log_tail(30)}")
+            time.sleep(0.3)
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop the launcher and the server, which are one process group."""
-    if process.poll() is not None:
-        return
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_SECONDS_TO_STOP)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    @property
+    def is_running(self) -> bool:
+        """Whether its launcher is there, which ends with the server."""
+        return self._process is not None and self._process.poll() is None
 
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
 
-def _prepare(home: Path, folder: Path, port: int) -> None:
-    shutil.copytree(home / "config", folder / "config")
-    for name in ("data", "logs", "tmp"):
-        (folder / name).mkdir()
-    paths = f"path.data: {folder / 'data'}\npath.logs: {folder / 'logs'}\nhttp.port: {port}\n"
-    (folder / "config" / "elasticsearch.yml").write_text(_SETTINGS + paths, encoding="utf-8")
-    # It writes its log beside itself, which is read-only to it.
-    options = folder / "config" / "jvm.options"
-    text = options.read_text(encoding="utf-8").replace("logs/", f"{folder / 'logs'}/")
-    options.write_text(text, encoding="utf-8")
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGTERM)
+
+    def log_tail(self, lines: int) -> str:
+        """Return the last lines that it wrote."""
+        text = (self.folder / "output.log").read_text(encoding="utf-8", errors="replace")
+        return "\n".join(line[:400] for line in text.splitlines()[-lines:])
+
+    def _end(self, how: signal.Signals) -> None:
+        """End the launcher and the server, which are one process group."""
+        if self in _started:
+            _started.remove(self)
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, how)
+        try:
+            self._process.wait(_SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _prepare(self, settings: Mapping[str, str], files: Mapping[str, bytes]) -> None:
+        config = self.folder / "config"
+        shutil.copytree(self._home / "config", config)
+        for name in ("data", "logs", "tmp"):
+            (self.folder / name).mkdir()
+        paths = {"path.data": self.folder / "data", "path.logs": self.folder / "logs"}
+        lines = [f"{name}: {value}\n" for name, value in {**settings, **paths}.items()]
+        (config / "elasticsearch.yml").write_text("".join(lines), encoding="utf-8")
+        # It writes its log beside itself, which is read-only to it.
+        options = config / "jvm.options"
+        text = options.read_text(encoding="utf-8").replace("logs/", f"{self.folder / 'logs'}/")
+        options.write_text(text, encoding="utf-8")
+        for name, content in files.items():
+            (config / name).write_bytes(content)
+
+    def _set_password(self, password: str) -> None:
+        program = self._home / "bin" / "elasticsearch-keystore"
+        add = [program, "add", "-x", "-f", "bootstrap.password"]
+        for words, given in (([program, "create"], ""), (add, password)):
+            subprocess.run(
+                words, input=given.encode(), capture_output=True, check=True, **self._as_user()
+            )
+
+    def _as_user(self) -> dict[str, object]:
+        identity = self._identity
+        return {
+            "cwd": self.folder,
+            "env": {
+                "PATH": os.environ["PATH"],
+                "ES_JAVA_HOME": str(self._java),
+                "ES_JAVA_OPTS": f"-Xms{self._heap} -Xmx{self._heap}",
+                "ES_PATH_CONF": str(self.folder / "config"),
+                "ES_TMPDIR": str(self.folder / "tmp"),
+                "HOME": str(self.folder),
+            },
+            "user": identity.pw_uid if identity else None,
+            "group": identity.pw_gid if identity else None,
+            "extra_groups": [] if identity else None,
+        }
+
+    def _answers(self) -> bool:
+        # Whose certificate it is, is for the tests of the client to look at.
+        secure = self.url.startswith("https")
+        context = ssl._create_unverified_context() if secure else None  # noqa: S323
+        request = f"{self.url}/_cluster/health"
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=context) as response:  # noqa: S310
+                return bool(response.status == 200)
+        except urllib.error.HTTPError as error:
+            return error.code == 401
+        except OSError:
+            return False
 
 
 def _other_user(folder: Path) -> pwd.struct_passwd | None:
@@ -180,15 +224,8 @@ def _ending_with_us() -> list[str]:
     return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listened on a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/_cluster/health", timeout=5) as response:  # noqa: S310
-            return bool(response.status == 200)
-    except OSError:
-        return False

@@ -22,7 +22,8 @@ from ingestion.index.elastic_mapping import put_actions
 from ingestion.index.elastic_words import indexed_words, searched_words
 from ingestion.index.opening import open_index, open_new_index
 from ingestion.settings import IndexSettings
-from tests.elasticsearch_server import find_java, server_url
+from tests.elasticsearch_package import find_java
+from tests.elasticsearch_server import server_url
 from tests.ingestion.stores import (
     METADATA,
     elastic_settings,
