@@ -5,7 +5,9 @@ IngestionError
 ├── AccessRuleError           a file's access rule can't be understood (the file is withheld)
 └── IndexStoreError           the store as a whole
     ├── IndexUnavailableError     it can't be reached or opened
-    └── IndexMismatchError        it was written by another embedder or chunker
+    │   └── IndexOutOfReachError      and may be back soon by itself
+    ├── IndexMismatchError        it was written by another embedder or chunker
+    └── DocumentsRefusedError     it doesn't take some documents (the others are stored)
 """
 
 
@@ -37,5 +39,21 @@ class IndexUnavailableError(IndexStoreError):
     """The store can't be reached, opened or written."""
 
 
+class IndexOutOfReachError(IndexUnavailableError):
+    """The store can't be used now and may be back soon: down, overloaded, or short of a node."""
+
+
 class IndexMismatchError(IndexStoreError):
     """The store was written by another embedder or chunker than the settings name."""
+
+
+class DocumentsRefusedError(IndexStoreError):
+    """The store doesn't take some documents, of which it keeps nothing; the others are stored.
+
+    Attributes:
+        document_ids: Of the refused ones.
+    """
+
+    def __init__(self, problem: str, mend: str, document_ids: frozenset[str]) -> None:
+        super().__init__(problem, mend)
+        self.document_ids = document_ids

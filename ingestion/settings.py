@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -30,7 +31,12 @@ class SourceSettings(_Section):
 class IndexSettings(_Section):
     """The store of chunks."""
 
-    url: str = Field("", description="Elasticsearch's address; empty: LanceDB in the data folder.")
+    url: str = Field(
+        "",
+        description="Elasticsearch's address, or several with commas between them; empty: LanceDB "
+        "in the data folder.",
+    )
+    cloud_id: str = Field("", description="Of a deployment in Elastic Cloud, instead of index.url.")
     name: str = Field(
         "nightshift",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$",
@@ -43,6 +49,23 @@ class IndexSettings(_Section):
         "", description="The authority's certificate (PEM); empty: those of the system."
     )
     verify_certificates: bool = Field(True, description="False only where nobody can listen in.")
+    vectors: Literal[
+        "int8_hnsw", "hnsw", "int4_hnsw", "bbq_hnsw", "int8_flat", "flat", "int4_flat", "bbq_flat"
+    ] = Field("int8_hnsw", description="Kind of Elasticsearch's vector index, at a rebuild.")
+    shards: int = Field(1, ge=1, le=1024, description="Elasticsearch's primary shards, likewise.")
+    language: str = Field(
+        "",
+        pattern=r"^[a-z_]*$",
+        description="Elasticsearch's analyzer for the pages' language, such as german; likewise.",
+    )
+    patience_seconds: float = Field(
+        60.0, ge=0, description="How long ingest waits for a server that restarts."
+    )
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the store is Elasticsearch."""
+        return bool(self.url or self.cloud_id)
 
 
 class EmbeddingSettings(_Section):

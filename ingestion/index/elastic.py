@@ -6,40 +6,41 @@ one and moves the alias. Nothing here needs scripts, delete by query, or more th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from elasticsearch import Elasticsearch, NotFoundError
 
 from ingestion.documents import Chunk, DocumentState, Reader
-from ingestion.errors import IndexUnavailableError
+from ingestion.errors import DocumentsRefusedError, IndexOutOfReachError
 from ingestion.index.elastic_client import address_of, connect
 from ingestion.index.elastic_errors import failed_item, mapped_errors
 from ingestion.index.elastic_generations import Generations
 from ingestion.index.elastic_mapping import (
     CHUNK_FIELDS,
     STATE_FIELDS,
+    Layout,
     acl_action,
-    allowed,
     chunk_of,
     delete_action,
     put_actions,
     states_of,
 )
-from ingestion.index.elastic_words import searched_words
+from ingestion.index.elastic_patience import changing, reading
+from ingestion.index.elastic_queries import allowed, cosine, dense_leg, lexical_leg
+from ingestion.index.elastic_server import PACKED_VECTORS, Version, knows_analyzer, version_of
+from ingestion.index.elastic_words import searched_words, spoken_words
 from ingestion.index.elastic_writes import stored_places, write
 from ingestion.index.protocol import Candidate, IndexMetadata, Vectors
 from ingestion.settings import IndexSettings
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _PAGE = 5_000
-# The graph works on bytes: twice as many as asked for are compared again by their floats, which
-# also makes the scores exact.
-_OVERSAMPLE = 2.0
-_MIN_CANDIDATES = 200
-_MAX_CANDIDATES = 10_000
 # A search during a rebuild's last step may meet an index that has just gone.
 _GONE = frozenset({404, 503})
 
@@ -58,8 +59,7 @@ class ElasticIndex:
 
     def __init__(self, settings: IndexSettings, metadata: IndexMetadata) -> None:
         self._prepare(settings, metadata)
-        with mapped_errors(self._address):
-            self._generations.serve_one()
+        self._serve_one()
 
     @classmethod
     def create_new(cls, settings: IndexSettings, metadata: IndexMetadata) -> Self:
@@ -73,13 +73,40 @@ class ElasticIndex:
             index._generations.start_next()
         return index
 
+    @reading
+    def _serve_one(self) -> None:
+        with mapped_errors(self._address):
+            self._generations.serve_one()
+
     def _prepare(self, settings: IndexSettings, metadata: IndexMetadata) -> None:
         self._address = address_of(settings)
         self._dimensions = metadata.dimensions
         self._client: Elasticsearch = connect(settings)
-        self._generations = Generations(self._client, settings.name, metadata)
+        self.patience_seconds = settings.patience_seconds
+        version = self._version()
+        self._packed = version is not None and version >= PACKED_VECTORS
+        self._in_language = bool(settings.language)
+        layout = Layout(settings.vectors, settings.shards, self._analyzer(settings.language))
+        self._generations = Generations(self._client, settings.name, metadata, layout)
+
+    @reading
+    def _version(self) -> Version | None:
+        with mapped_errors(self._address):
+            return version_of(self._client, self._address)
+
+    @reading
+    def _analyzer(self, language: str) -> str:
+        """Return the analyzer for a new index: the settings', where the server has it."""
+        if not language:
+            return ""
+        with mapped_errors(self._address):
+            if knows_analyzer(self._client, language):
+                return language
+        logger.warning("Elasticsearch has no analyzer %s; it does without.", language)
+        return ""
 
     @property
+    @reading
     def generation(self) -> str:
         """Index and number of its last change, as in ``nightshift-000001@12``."""
         path = ["indices.*.shards.*.seq_no.max_seq_no"]
@@ -89,7 +116,7 @@ class ElasticIndex:
             )
         )
         if "indices" not in stats:
-            raise IndexUnavailableError(
+            raise IndexOutOfReachError(
                 f"Elasticsearch at {self._address} has lost a part of the index.",
                 "Look at its health; start the nodes that are missing.",
             )
@@ -109,6 +136,7 @@ class ElasticIndex:
             with mapped_errors(self._address):
                 self._generations.publish()
 
+    @changing
     def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
         """Return what is stored, by document id, also what a killed process left unseen."""
         query = {"match_all": {}} if source is None else {"term": {"source": source}}
@@ -130,6 +158,7 @@ class ElasticIndex:
                     return states_of(buckets)
                 composite["after"] = page["after_key"]
 
+    @changing
     def put_documents(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Store whole documents, replacing all earlier chunks of each.
 
@@ -138,6 +167,7 @@ class ElasticIndex:
 
         Raises:
             ValueError: The vectors don't fit the chunks.
+            DocumentsRefusedError: The server doesn't take some documents; the others are stored.
         """
         if vectors.shape != (len(chunks), self._dimensions):
             shape = (len(chunks), self._dimensions)
@@ -153,8 +183,16 @@ class ElasticIndex:
                 self._client, name, list(dict.fromkeys(c.document_id for c in chunks))
             )
             vanished = [delete_action(*place) for place in stored if place not in new]
-            self._write([*put_actions(chunks, vectors), *vanished])
+            actions = put_actions(chunks, vectors, packed=self._packed)
+            try:
+                self._write([*actions, *vanished])
+            except DocumentsRefusedError as error:
+                # Nobody is to read the half that the server took.
+                halves = stored_places(self._client, name, sorted(error.document_ids))
+                self._write([delete_action(*place) for place in halves])
+                raise
 
+    @changing
     def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
         """Rewrite the ACL of a document's chunks, which readers see together."""
         with mapped_errors(self._address):
@@ -162,6 +200,7 @@ class ElasticIndex:
             stored = stored_places(self._client, name, [document_id])
             self._write([acl_action(*place, acl, acl_hash) for place in stored])
 
+    @changing
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Remove documents; those that aren't there are ignored."""
         if not document_ids:
@@ -171,11 +210,13 @@ class ElasticIndex:
             stored = stored_places(self._client, name, document_ids)
             self._write([delete_action(*place) for place in stored])
 
+    @changing
     def optimize(self) -> None:
         """Let readers see every change; the server merges its segments by itself."""
         with mapped_errors(self._address):
             self._client.indices.refresh(index=self._generations.verified_name())
 
+    @reading
     def search(
         self,
         text: str,
@@ -192,18 +233,19 @@ class ElasticIndex:
         if sources is not None and not sources:
             return []
         words = searched_words(text)
-        bodies = [_dense_leg(vector, filters, limit)]
+        in_language = spoken_words(text) if self._in_language else ""
+        bodies = [dense_leg(vector, filters, limit)]
         if words:
-            bodies.append(_lexical_leg(words, filters, limit))
+            bodies.append(lexical_leg(words, in_language, filters, limit))
         dense, lexical = (*self._search(bodies), [])[:2]
-        cosines = {hit["_id"]: _cosine(hit) for hit in dense}
+        cosines = {hit["_id"]: cosine(hit) for hit in dense}
         missing = [hit["_id"] for hit in lexical if hit["_id"] not in cosines]
         if missing:
             # The filter leaves no more than are asked for, so each is compared exactly.
             only = [*filters, {"ids": {"values": missing}}]
-            leg = {**_dense_leg(vector, only, len(missing)), "_source": False}
+            leg = {**dense_leg(vector, only, len(missing)), "_source": False}
             (compared,) = self._search([leg])
-            cosines |= {hit["_id"]: _cosine(hit) for hit in compared}
+            cosines |= {hit["_id"]: cosine(hit) for hit in compared}
         bm25 = {hit["_id"]: float(hit["_score"]) for hit in lexical}
         found = {hit["_id"]: hit["_source"] for hit in [*dense, *lexical]}
         return [
@@ -211,6 +253,7 @@ class ElasticIndex:
             for key, source in found.items()
         ]
 
+    @reading
     def document_chunks(self, document_id: str, reader: Reader) -> list[Chunk]:
         """Return a document's chunks in order, or none where the reader may not read it."""
         filters = [*allowed(reader, None), {"term": {"document_id": document_id}}]
@@ -228,6 +271,7 @@ class ElasticIndex:
                 return chunks
             body["search_after"] = hits[-1]["sort"]
 
+    @reading
     def count(self) -> int:
         """Return how many chunks readers see."""
         answer = self._read(lambda target: self._client.count(index=target))
@@ -271,7 +315,7 @@ class ElasticIndex:
         responses: list[dict[str, Any]] = answer["responses"]
         return responses
 
-    def _write(self, actions: Iterable[dict[str, Any]]) -> None:
+    def _write(self, actions: Sequence[dict[str, Any]]) -> None:
         write(
             self._client,
             self._generations.target,
@@ -279,26 +323,3 @@ class ElasticIndex:
             through_alias=self._generations.unpublished is None,
             address=self._address,
         )
-
-
-def _dense_leg(vector: Vectors, filters: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
-    knn = {
-        "field": "vector",
-        "query_vector": vector.tolist(),
-        "k": limit,
-        "num_candidates": min(max(4 * limit, _MIN_CANDIDATES), _MAX_CANDIDATES),
-        "filter": list(filters),
-        "rescore_vector": {"oversample": _OVERSAMPLE},
-    }
-    return {"knn": knn, "size": limit, "_source": CHUNK_FIELDS}
-
-
-def _lexical_leg(words: str, filters: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
-    match = {"match": {"search_text": {"query": words}}}
-    query = {"bool": {"must": [match], "filter": list(filters)}}
-    return {"query": query, "size": limit, "_source": CHUNK_FIELDS, "track_total_hits": False}
-
-
-def _cosine(hit: Mapping[str, Any]) -> float:
-    """Return the cosine of a score, which the server moves to [0, 1]."""
-    return min(max(2.0 * float(hit["_score"]) - 1.0, -1.0), 1.0)

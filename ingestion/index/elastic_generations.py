@@ -8,7 +8,7 @@ from typing import Any
 from elasticsearch import BadRequestError, Elasticsearch
 
 from ingestion.errors import IndexMismatchError, IndexUnavailableError
-from ingestion.index.elastic_mapping import SETTINGS, mappings, metadata_of
+from ingestion.index.elastic_mapping import Layout, metadata_of
 from ingestion.index.protocol import IndexMetadata
 from ingestion.index.served import REBUILD, difference
 
@@ -21,12 +21,15 @@ class Generations:
         verified: Names of indexes that are known to hold what we make.
     """
 
-    def __init__(self, client: Elasticsearch, alias: str, metadata: IndexMetadata) -> None:
+    def __init__(
+        self, client: Elasticsearch, alias: str, metadata: IndexMetadata, layout: Layout
+    ) -> None:
         self.unpublished: str | None = None
         self.verified: frozenset[str] = frozenset()
         self._client = client
         self._alias = alias
         self._metadata = metadata
+        self._layout = layout
 
     @property
     def target(self) -> str:
@@ -107,7 +110,10 @@ class Generations:
 
     def _create(self, name: str, aliases: dict[str, Any]) -> None:
         self._client.indices.create(
-            index=name, settings=SETTINGS, mappings=mappings(self._metadata), aliases=aliases
+            index=name,
+            settings=self._layout.settings(),
+            mappings=self._layout.mappings(self._metadata),
+            aliases=aliases,
         )
 
     def _name(self, number: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ingestion.documents import Chunk, DocumentState, Reader, hash_of
+from ingestion.documents import Chunk, DocumentState, hash_of
 from ingestion.index.elastic_words import indexed_words
 from ingestion.index.protocol import IndexMetadata, Vectors
 
@@ -36,29 +37,70 @@ _CHUNK_FIELDS: dict[str, Any] = {
 }
 CHUNK_FIELDS = list(_CHUNK_FIELDS)
 
-# Readers see a batch when its writer refreshes, so never the half of a document.
-SETTINGS = {"refresh_interval": "-1", "number_of_shards": 1, "auto_expand_replicas": "0-1"}
+# The same words once more for the server's analyzer of a language, where there is one.
+_WORDS = "words"
+_IN_LANGUAGE = ("title", "heading_path", "text")
+LANGUAGE_FIELDS = [f"{name}.{_WORDS}" for name in _IN_LANGUAGE]
 
 
-def mappings(metadata: IndexMetadata) -> dict[str, Any]:
-    """Return the mapping of an index, with what made its vectors."""
-    vector = {
-        "type": "dense_vector",
-        "dims": metadata.dimensions,
-        "index": True,
-        "similarity": "cosine",
-        "index_options": {"type": "int8_hnsw"},
-    }
-    return {
-        "dynamic": "strict",
-        "_meta": {_META: {"format": _FORMAT, **asdict(metadata)}},
-        # The words come cut and folded; see elastic_words.
-        "properties": {
-            **_CHUNK_FIELDS,
-            "search_text": {"type": "text", "analyzer": "whitespace"},
-            "vector": vector,
-        },
-    }
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an index is laid out; a change counts from the next rebuild on.
+
+    Attributes:
+        vectors: The kind of dense_vector index.
+        shards: How many primary shards.
+        analyzer: The server's analyzer of the pages' language, or empty.
+    """
+
+    vectors: str = "int8_hnsw"
+    shards: int = 1
+    analyzer: str = ""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of a new index."""
+        # Readers see a batch when its writer refreshes, so never the half of a document.
+        return {
+            "refresh_interval": "-1",
+            "number_of_shards": self.shards,
+            "auto_expand_replicas": "0-1",
+        }
+
+    def mappings(self, metadata: IndexMetadata) -> dict[str, Any]:
+        """Return the mapping of a new index, with what made its vectors."""
+        vector = {
+            "type": "dense_vector",
+            "dims": metadata.dimensions,
+            "index": True,
+            "similarity": "cosine",
+            # Always told: the server's own choice moved twice, once to what needs a paid licence.
+            "index_options": {"type": self.vectors},
+        }
+        return {
+            "dynamic": "strict",
+            "_meta": {_META: {"format": _FORMAT, **asdict(metadata)}},
+            # The words come cut and folded; see elastic_words.
+            "properties": {
+                **{name: self._field(name) for name in CHUNK_FIELDS},
+                "search_text": {"type": "text", "analyzer": "whitespace"},
+                "vector": vector,
+            },
+        }
+
+    def _field(self, name: str) -> dict[str, Any]:
+        field: dict[str, Any] = _CHUNK_FIELDS[name]
+        if not self.analyzer or name not in _IN_LANGUAGE:
+            return field
+        return {**field, "fields": {_WORDS: {"type": "text", "analyzer": self.analyzer}}}
+
+
+def layout_of(mapping: Mapping[str, Any]) -> Layout:
+    """Return how an index of ours is laid out, but for its shards, which a mapping doesn't tell."""
+    properties = mapping["properties"]
+    words = properties["text"].get("fields", {}).get(_WORDS, {})
+    return Layout(
+        vectors=properties["vector"]["index_options"]["type"], analyzer=words.get("analyzer", "")
+    )
 
 
 def metadata_of(mapping: Mapping[str, Any]) -> IndexMetadata | None:
@@ -74,8 +116,17 @@ def key_of(document_id: str, ordinal: int) -> str:
     return hash_of([document_id, ordinal])
 
 
-def put_actions(chunks: Sequence[Chunk], vectors: Vectors) -> list[dict[str, Any]]:
-    """Return what stores chunks with their vectors, shape (len(chunks), dimensions)."""
+def put_actions(
+    chunks: Sequence[Chunk], vectors: Vectors, *, packed: bool = False
+) -> list[dict[str, Any]]:
+    """Return what stores chunks.
+
+    Args:
+        chunks: Of any documents.
+        vectors: Shape (len(chunks), dimensions).
+        packed: Send vectors as base64 of big-endian floats, which not every server reads.
+    """
+    rows = np.asarray(vectors, np.float32)
     return [
         {
             "_op_type": "index",
@@ -83,11 +134,15 @@ def put_actions(chunks: Sequence[Chunk], vectors: Vectors) -> list[dict[str, Any
             "_source": {
                 **{name: getattr(chunk, name) for name in CHUNK_FIELDS},
                 "search_text": indexed_words(chunk.embedding_text),
-                "vector": vector.tolist(),
+                "vector": _packed(vector) if packed else vector.tolist(),
             },
         }
-        for chunk, vector in zip(chunks, np.asarray(vectors, np.float32), strict=True)
+        for chunk, vector in zip(chunks, rows, strict=True)
     ]
+
+
+def _packed(vector: Vectors) -> str:
+    return base64.b64encode(vector.astype(">f4").tobytes()).decode("ascii")
 
 
 def delete_action(document_id: str, ordinal: int) -> dict[str, Any]:
@@ -126,16 +181,3 @@ def states_of(buckets: Iterable[Mapping[str, Any]]) -> dict[str, DocumentState]:
         complete = bucket["doc_count"] == values["chunk_count"] and not twice
         states[values["document_id"]] = DocumentState(**values, complete=complete)
     return states
-
-
-def allowed(reader: Reader, sources: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Return the filters by which a reader sees chunks, of some sources or of all."""
-    filters: list[dict[str, Any]] = [{"terms": {"acl": [t for t in reader.tokens if _stored(t)]}}]
-    if sources is not None:
-        filters.append({"terms": {"source": [s for s in sources if _stored(s)]}})
-    return filters
-
-
-def _stored(name: str) -> bool:
-    """Whether a name can be stored at all: a lone surrogate can't be encoded."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)

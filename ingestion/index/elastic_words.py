@@ -17,6 +17,8 @@ from ingestion.index.words import UNSPACED, folded, query_words
 
 # A server refuses a query of many more words than these; the rest of a pasted page adds nothing.
 _MAX_QUERY_WORDS = 500
+_MAX_SPOKEN_WORDS = 64
+_MAX_SPOKEN_LENGTH = 1_000
 # The server's whitespace tokenizer splits what is longer.
 _MAX_LENGTH = 64
 
@@ -35,6 +37,12 @@ def indexed_words(text: str) -> str:
 def searched_words(text: str) -> str:
     """Return the telling words of a question, or an empty string where there are none."""
     return " ".join(_words(query_words(text), singles=False)[:_MAX_QUERY_WORDS])
+
+
+def spoken_words(text: str) -> str:
+    """Return the beginning of a question as it was written, for the analyzer of a language."""
+    readable = text.encode("utf-8", "replace").decode()
+    return " ".join(readable.split()[:_MAX_SPOKEN_WORDS])[:_MAX_SPOKEN_LENGTH]
 
 
 def _words(text: str, singles: bool) -> list[str]:

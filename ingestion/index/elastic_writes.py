@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 
 from ingestion.errors import IndexStoreError
-from ingestion.index.elastic_errors import failed_item
+from ingestion.index.elastic_errors import failed_item, refused_documents
 
 _BULK_ACTIONS = 500
 _BULK_BYTES = 10 * 1024 * 1024
-# A full write queue is tried again after 1, 2 and 4 seconds.
+# What a full write queue refuses, and only that, is sent again after .5, 1 and 2 seconds.
 _BULK_RETRIES = 3
+_BULK_BACKOFF = 0.5
+# How long the server waits for a lost part of the index; less than the client for the server.
+_BULK_TIMEOUT = "20s"
 # How many terms one filter has at most; the server's own limit is 65,536.
 _DOCUMENTS_AT_ONCE = 1_000
 
@@ -43,19 +46,22 @@ def stored_places(
 def write(
     client: Elasticsearch,
     index: str,
-    actions: Iterable[dict[str, Any]],
+    actions: Sequence[dict[str, Any]],
     *,
     through_alias: bool,
     address: str,
 ) -> None:
-    """Apply changes, then let readers see them together.
+    """Apply changes, then let readers see them together. All of it may be done twice.
 
     Args:
+        client: Of the server.
         index: An alias or an index.
+        actions: In their order.
         through_alias: It is an alias, and an error where it has gone; else it would be made anew.
         address: Of the server, for people.
 
     Raises:
+        DocumentsRefusedError: The server doesn't take some; the others are there.
         IndexStoreError: Some failed, this is the first; the others are there.
     """
     results = streaming_bulk(
@@ -64,19 +70,29 @@ def write(
         chunk_size=_BULK_ACTIONS,
         max_chunk_bytes=_BULK_BYTES,
         max_retries=_BULK_RETRIES,
-        initial_backoff=1,
+        initial_backoff=_BULK_BACKOFF,
+        retry_on_status=(429,),
         raise_on_error=False,
         index=index,
         require_alias=through_alias,
+        timeout=_BULK_TIMEOUT,
     )
+    documents = {a["_id"]: a["_source"]["document_id"] for a in actions if "_source" in a}
+    refused: dict[str, str] = {}
     failed: IndexStoreError | None = None
     for succeeded, result in results:
         ((kind, item),) = result.items()
-        if not succeeded and not _was_gone(kind, item):
+        if succeeded or _was_gone(kind, item):
+            continue
+        if item["status"] == 400 and item.get("_id") in documents:
+            refused[documents[item["_id"]]] = str(item["error"]["type"])
+        else:
             failed = failed or failed_item(address, item)
     client.indices.refresh(index=index)
     if failed is not None:
         raise failed
+    if refused:
+        raise refused_documents(address, refused.values(), refused)
 
 
 def _was_gone(kind: str, item: dict[str, Any]) -> bool:

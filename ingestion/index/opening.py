@@ -17,7 +17,7 @@ def open_index(settings: IndexSettings, data_dir: Path, metadata: IndexMetadata)
         IndexMismatchError: It was made by another embedder or chunker.
         IndexUnavailableError: It can't be opened.
     """
-    if settings.url:
+    if settings.on_server:
         from ingestion.index.elastic import ElasticIndex
 
         return ElasticIndex(settings, metadata)
@@ -32,7 +32,7 @@ def open_new_index(settings: IndexSettings, data_dir: Path, metadata: IndexMetad
     Raises:
         IndexUnavailableError: It can't be made.
     """
-    if settings.url:
+    if settings.on_server:
         from ingestion.index.elastic import ElasticIndex
 
         return ElasticIndex.create_new(settings, metadata)

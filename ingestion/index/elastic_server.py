@@ -1,0 +1,86 @@
+"""What a server is and has: its version, its language analyzers, its health."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+
+from elasticsearch import ApiError, Elasticsearch
+
+from ingestion.errors import IndexUnavailableError
+
+logger = logging.getLogger(__name__)
+
+Version = tuple[int, int]
+
+OLDEST: Version = (8, 19)
+# From here on vectors may come packed, which doubles the load rate; measured on this version.
+PACKED_VECTORS: Version = (9, 4)
+
+# Credentials that may use an index need not be allowed to look at the nodes.
+_UNTOLD = frozenset({403, 404, 405, 410})
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster as the doctor shows it.
+
+    Attributes:
+        version: The oldest node's, or None where the credentials may not look.
+        status: green, yellow or red; of the served index alone.
+    """
+
+    version: Version | None
+    nodes: int
+    status: str
+
+
+def version_of(client: Elasticsearch, address: str) -> Version | None:
+    """Return the version of the oldest node, or None where the credentials may not look.
+
+    The root page would tell it too, but not every server has one.
+
+    Raises:
+        IndexUnavailableError: It is too old.
+    """
+    try:
+        answer = client.nodes.info(filter_path="nodes.*.version")
+    except ApiError as error:
+        if error.status_code not in _UNTOLD:
+            raise
+        return None
+    found = [str(node["version"]) for node in answer.get("nodes", {}).values()]
+    versions = [(int(m[1]), int(m[2])) for text in found if (m := re.match(r"(\d+)\.(\d+)", text))]
+    if not versions:
+        return None
+    oldest = min(versions)
+    if oldest < OLDEST:
+        raise too_old(address, ".".join(map(str, oldest)))
+    return oldest
+
+
+def too_old(address: str, version: str) -> IndexUnavailableError:
+    """Return the error for a server of a version that can't be used."""
+    return IndexUnavailableError(
+        f"Elasticsearch at {address} is version {version}, which is too old.",
+        f"Update it to {OLDEST[0]}.{OLDEST[1]} or newer.",
+    )
+
+
+def knows_analyzer(client: Elasticsearch, name: str) -> bool:
+    """Return whether the server has an analyzer; small builds have few."""
+    try:
+        client.indices.analyze(analyzer=name, text="a")
+    except ApiError as error:
+        if error.status_code != 400:
+            raise
+        return False
+    return True
+
+
+def cluster_of(client: Elasticsearch, address: str, index: str) -> Cluster:
+    """Return how a cluster and an index in it are."""
+    version = version_of(client, address)
+    health = client.cluster.health(index=index, timeout="5s")
+    return Cluster(version, int(health["number_of_nodes"]), str(health["status"]))
