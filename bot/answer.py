@@ -37,6 +37,8 @@ class Question:
         audience: Whether the answer is public or private.
         conversation: Channel and thread, or the terminal session.
         style: Overrides the settings' style where not empty.
+        sources: Names of the sources that may be searched; None for all.
+        id: Of its answer, where that is known before; else a new one is made.
     """
 
     text: str
@@ -46,6 +48,8 @@ class Question:
     conversation: str = ""
     history: tuple[Turn, ...] = ()
     style: str = ""
+    sources: tuple[str, ...] | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ class Answerer:
     def _retrieve(self, state: _State) -> _State:
         since = time.monotonic()
         generation = self._retriever.generation
-        hits = self._retriever.search(state.standalone, state.question.reader, _HITS)
+        asked = state.question
+        hits = self._retriever.search(state.standalone, asked.reader, _HITS, asked.sources)
         return replace(state, hits=tuple(hits), generation=generation).timed("retrieve", since)
 
     def _decide(self, state: _State) -> _State:
@@ -208,7 +213,7 @@ def _nearest(hits: tuple[Hit, ...]) -> tuple[Passage, ...]:
 
 def _finish(state: _State, response: Response, first: float) -> Answer:
     return Answer(
-        id=uuid.uuid4().hex,
+        id=state.question.id or uuid.uuid4().hex,
         question=state.question,
         standalone=state.standalone,
         text=response.text,

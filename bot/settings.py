@@ -6,9 +6,9 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
 
@@ -24,6 +24,16 @@ from training.settings import DatabaseSettings, ModelSettings, PairSettings, Tra
 
 SETTINGS_FILE = "nightshift.toml"
 ENV_PREFIX = "NIGHTSHIFT_"
+
+FollowUp = Literal["always", "mentioned", "never"]
+Visibility = Literal["thread", "asker"]
+
+
+def _from(variable: str, description: str) -> Any:
+    """Return a secret's field that takes Slack's usual variable where nothing else is given."""
+    return Field(
+        default_factory=lambda: SecretStr(os.environ.get(variable, "")), description=description
+    )
 
 
 class AnswerSettings(BaseModel):
@@ -47,16 +57,70 @@ class AnswerSettings(BaseModel):
     )
 
 
-class SlackSettings(BaseModel):
-    """The Slack side; tokens belong in the environment."""
+class ChannelSettings(BaseModel):
+    """What holds in one Slack channel; what isn't given is the default of all."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bot_token: SecretStr = SecretStr("")
-    app_token: SecretStr = SecretStr("")
-    signing_secret: SecretStr = SecretStr("")
-    api_url: str = "https://slack.com/api/"
-    admin_channel: str = ""
+    channel: str = Field(description="The channel's id, as in 'C0123456789'.")
+    on: bool | None = Field(None, description="Whether the bot answers there.")
+    follow_up: FollowUp | None = Field(None, description="always, mentioned or never.")
+    sources: list[str] | None = Field(None, description="Names of the sources that it may use.")
+    experts: list[str] | None = Field(None, description="User or user group ids.")
+    visibility: Visibility | None = Field(None, description="thread, or asker (ephemeral).")
+
+
+class SlackSettings(BaseModel):
+    """The Slack side. Tokens belong in the environment; Slack's usual variables do too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bot_token: SecretStr = _from("SLACK_BOT_TOKEN", "Bot token (xoxb-…).")
+    app_token: SecretStr = _from("SLACK_APP_TOKEN", "App token (xapp-…), for Socket Mode.")
+    signing_secret: SecretStr = _from("SLACK_SIGNING_SECRET", "For HTTP: who signs the requests.")
+    client_id: str = Field("", description="With several workspaces (OAuth), instead of bot_token.")
+    client_secret: SecretStr = _from("SLACK_CLIENT_SECRET", "Of the same.")
+    mode: Literal["socket", "http"] = Field("socket", description="How Slack's events come in.")
+    api_url: str = Field(
+        default_factory=lambda: os.environ.get("SLACK_API_URL", "https://slack.com/api/"),
+        description="Where every client calls Slack; SLACK_API_URL sets it too.",
+    )
+    admins: list[str] = Field(
+        default_factory=list, description="User or user group ids, or user group handles."
+    )
+    admin_channel: str = Field("", description="Where reports of the nights are posted.")
+    experts: list[str] = Field(
+        default_factory=list, description="Who is asked where a channel names nobody."
+    )
+    expert_channel: str = Field(
+        "", description="Where experts are asked about a question from a direct message."
+    )
+    email_domains: list[str] = Field(
+        default_factory=list,
+        description="In these, alice@… may read what names 'alice'. Elsewhere only the whole "
+        "address, the user's id and the user groups' handles count.",
+    )
+    follow_up: FollowUp = Field("mentioned", description="In threads that it takes part in.")
+    visibility: Visibility = Field("thread", description="thread, or asker (ephemeral).")
+    channels: list[ChannelSettings] = Field(default_factory=list)
+    up_emoji: list[str] = Field(["+1", "thumbsup"], description="Reactions that are a thumbs-up.")
+    down_emoji: list[str] = Field(["-1", "thumbsdown"], description="And a thumbs-down.")
+    allow_guests: bool = Field(False, description="Also answer guests of the workspace.")
+    allow_shared_channels: bool = Field(False, description="Also answer in Slack Connect channels.")
+    rights_seconds: float = Field(
+        60, ge=0, le=3600, description="How long a person's groups are remembered."
+    )
+    workers: int = Field(2, ge=1, le=32, description="Questions answered at the same time.")
+    waiting_per_person: int = Field(5, ge=0, description="Waiting questions of one person; 0: any.")
+    per_person_and_day: int = Field(200, ge=0, description="Questions in 24 hours; 0: any number.")
+    per_day: int = Field(0, ge=0, description="Questions of all in 24 hours; 0: any number.")
+
+    @model_validator(mode="after")
+    def _one_vote_an_emoji(self) -> Self:
+        both = set(self.up_emoji) & set(self.down_emoji)
+        if both:
+            raise ValueError(f"'{min(both)}' can't be both in up_emoji and in down_emoji")
+        return self
 
 
 class Settings(BaseSettings):

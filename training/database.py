@@ -29,7 +29,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from training.errors import DatabaseError
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration; a test compares it with the files."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -124,6 +124,16 @@ def writing(engine: Engine, lock: str = "") -> Iterator[Connection]:
                 {"name": f"nightshift {lock}"},
             )
         yield connection
+
+
+def now_seconds(engine: Engine) -> sa.ColumnElement[float]:
+    """Return the database's own clock in seconds since 1970, as an expression.
+
+    Leases are measured by it: the clocks of the processes that share them may differ.
+    """
+    if _is_sqlite(engine.url):
+        return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
+    return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
 
 
 def place_of(url: URL) -> str:

@@ -69,6 +69,17 @@ class Feedback:
         with reading(self._engine) as connection:
             return [answer_from_row(row) for row in connection.execute(query)]
 
+    def in_conversation(self, conversation: str, limit: int) -> list[AnswerRecord]:
+        """Return the last answers of a conversation, oldest first."""
+        query = (
+            answers.select()
+            .where(answers.c.conversation == storable(conversation))
+            .order_by(answers.c.asked_at.desc(), answers.c.id.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [answer_from_row(row) for row in connection.execute(query)][::-1]
+
     def vote(self, answer_id: str, voter: str, value: int, reason: str = "") -> None:
         """Store a person's vote on an answer; the last one counts, and 0 takes it back.
 

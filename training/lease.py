@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
-from training.database import reading, writing
+from training.database import now_seconds, reading, writing
 from training.tables import leases
 
 
@@ -29,7 +29,7 @@ class Lease:
     def acquire(self) -> bool:
         """Take the lease where it is free, expired or one's own; return whether it is held now."""
         with writing(self._engine) as connection:
-            now = _now(self._engine)
+            now = now_seconds(self._engine)
             insert = sqlite.insert if _is_sqlite(self._engine) else postgresql.insert
             statement = insert(leases).values(
                 name=self.name, holder=self.holder, expires_at=now + self.seconds
@@ -46,7 +46,7 @@ class Lease:
 
     def renew(self) -> bool:
         """Extend the lease; return False when it is lost, and then it must not be acted on."""
-        now = _now(self._engine)
+        now = now_seconds(self._engine)
         with writing(self._engine) as connection:
             result = connection.execute(
                 leases.update()
@@ -66,7 +66,7 @@ class Lease:
             return self._count(connection) == 1
 
     def _count(self, connection: Connection) -> int:
-        alive = leases.c.expires_at > _now(self._engine)
+        alive = leases.c.expires_at > now_seconds(self._engine)
         return connection.scalar(sa.select(sa.func.count()).where(self._mine(), alive)) or 0
 
     def _mine(self) -> sa.ColumnElement[bool]:
@@ -75,10 +75,3 @@ class Lease:
 
 def _is_sqlite(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
-
-
-def _now(engine: Engine) -> sa.ColumnElement[float]:
-    """Return the database's clock in seconds since 1970, as an expression."""
-    if _is_sqlite(engine):
-        return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
-    return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)

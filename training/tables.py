@@ -69,6 +69,7 @@ answers = sa.Table(
     sa.Column("adapter", sa.Text, nullable=False),
     sa.Column("timings", sa.JSON, nullable=False),
     sa.Index("answers_by_asker", "asker", "asked_at"),
+    sa.Index("answers_by_conversation", "conversation", "asked_at"),
 )
 
 # The vote that counts; what came before is in vote_events.

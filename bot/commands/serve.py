@@ -66,15 +66,16 @@ def told(night: NightRecord) -> str:
 
 def _start(context: typer.Context, port: int | None, stack: ExitStack, console: Console) -> None:
     settings = settings_of(context)
-    slack = _start_slack(settings, stack, console)
+    bots: list[SlackBot] = []
 
     def on_finished(night: NightRecord) -> None:
         console.print(told(night))
-        if slack is not None:
-            slack.tell_admins(told(night))
+        for bot in bots:
+            bot.tell_admins(told(night))
 
     database = stack.enter_context(opened_database(settings))
     scheduler = NightScheduler(database, settings.training, night_command(context), on_finished)
+    bots += _start_slack(settings, scheduler, stack, console)
     scheduler.start()
     stack.callback(scheduler.stop)
     registry = registry_of(settings)
@@ -87,19 +88,24 @@ def _start(context: typer.Context, port: int | None, stack: ExitStack, console: 
     console.print("Running. Ctrl-C ends it.")
 
 
-def _start_slack(settings: Settings, stack: ExitStack, console: Console) -> SlackBot | None:
+def _start_slack(
+    settings: Settings, scheduler: NightScheduler, stack: ExitStack, console: Console
+) -> list[SlackBot]:
     missing = _missing_tokens(settings.slack)
     if missing:
         console.print(f"Without Slack: {' and '.join(missing)} not set.")
-        return None
+        return []
     from bot.slack.app import SlackBot
+    from bot.slack.clients import Clients
+    from bot.slack.parts import build_parts
 
     nightshift = stack.enter_context(opened(settings))
-    slack = SlackBot(settings.slack, nightshift.ask)
+    parts = build_parts(nightshift, Clients(settings.slack), scheduler.run_now)
+    slack = SlackBot(parts)
     stack.callback(slack.stop)
     slack.start()
     console.print("In Slack: mention the bot in a channel, or write to it.")
-    return slack
+    return [slack]
 
 
 def _missing_tokens(slack: SlackSettings) -> list[str]:

@@ -48,15 +48,24 @@ class SlackServer:
             return 200, {"ok": True, "url": self.url, "team": "t", "user": "bot", **names}
         if method == "conversations.info":
             private = body["channel"] == PRIVATE_CHANNEL
-            channel = {"id": body["channel"], "is_channel": True, "is_private": private}
+            direct = body["channel"] == DIRECT
+            channel = {"id": body["channel"], "is_channel": not direct, "is_im": direct}
+            channel["is_private"] = private
             return 200, {"ok": True, "channel": channel}
-        if method == "chat.postMessage":
+        if method == "users.info":
+            profile = {"email": "alice@harbour.example"}
+            user = {"id": body["user"], "team_id": "T0TEAM0000", "profile": profile}
+            return 200, {"ok": True, "user": user}
+        if method == "usergroups.list":
+            return 200, {"ok": True, "usergroups": []}
+        if method in ("chat.postMessage", "chat.update"):
             if self.faults:
                 return self.faults.pop(0), {"ok": False, "error": "ratelimited"}
             with self.posted:
                 self.posts.append(body)
                 self.posted.notify_all()
-            return 200, {"ok": True, "ts": "1.2", "channel": body["channel"]}
+            ts = body.get("ts") or f"1.{len(self.posts)}"
+            return 200, {"ok": True, "ts": ts, "channel": body["channel"]}
         return 200, {"ok": False, "error": "unknown_method"}
 
 

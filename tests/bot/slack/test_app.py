@@ -13,8 +13,9 @@ from slack_bolt import BoltRequest
 from bot.assembly import Nightshift
 from bot.errors import SettingsError
 from bot.settings import Settings, SlackSettings
-from bot.slack.app import SlackBot, build_app, open_client
-from bot.slack.inbox import Inbox
+from bot.slack.app import SlackBot, build_app
+from bot.slack.clients import Clients
+from bot.slack.parts import Parts, build_parts
 from tests.bot.slack.slack_server import (
     BOT_USER,
     DIRECT,
@@ -23,6 +24,7 @@ from tests.bot.slack.slack_server import (
     SlackServer,
     slack_server,
 )
+from training.nights import NightRecord
 from training.records import AnswerRecord, Audience
 
 numbers = itertools.count(1)
@@ -73,27 +75,37 @@ def dispatch(app: Any, body: dict[str, Any]) -> int:
     return int(app.dispatch(BoltRequest(body=body, mode="socket_mode")).status)
 
 
-def drained(inbox: Inbox, app: Any) -> list[str]:
-    """Return the questions that wait, once the handlers are done."""
-    app.listener_runner.listener_executor.shutdown(wait=True)
+@pytest.fixture
+def parts(slack: SlackServer, tmp_path: Path) -> Iterator[Parts]:
+    nightshift = Nightshift(Settings(data_dir=tmp_path / "data", slack=settings_for(slack)))
+    yield parts_of(nightshift)
+    nightshift.close()
+
+
+def parts_of(nightshift: Nightshift) -> Parts:
+    def no_night(_dry_run: bool) -> NightRecord:
+        raise AssertionError("no night is asked for here")
+
+    return build_parts(nightshift, Clients(nightshift.settings.slack), no_night)
+
+
+def drained(parts: Parts) -> list[str]:
+    """Return the questions that wait."""
     waiting = []
-    while not inbox._queue.empty():
-        question = inbox.next()
-        assert question is not None
-        waiting.append(question.text)
+    while (task := parts.queue.take()) is not None:
+        waiting.append(str(task.request["text"]))
     return waiting
 
 
-def test_each_question_is_taken_once(slack: SlackServer) -> None:
-    inbox = Inbox()
-    app = build_app(open_client(settings_for(slack)), inbox)
+def test_each_question_is_taken_once(parts: Parts) -> None:
+    app = build_app(parts)
     first = event_body(f"<@{BOT_USER}> room?")
-    as_message = event_body("x", type="message", channel_type="channel")
-    as_message["event"] |= {"ts": first["event"]["ts"], "text": first["event"]["text"]}
+    as_message = event_body(f"<@{BOT_USER}> room?", type="message", channel_type="channel")
+    as_message["event"] |= {"ts": first["event"]["ts"]}
     again = direct_message("hello?")
     for body in (first, first, as_message, again, again):
         assert dispatch(app, body) == 200
-    assert sorted(drained(inbox, app)) == ["hello?", "room?"]
+    assert sorted(drained(parts)) == ["hello?", "room?"]
 
 
 @pytest.mark.parametrize(
@@ -106,64 +118,59 @@ def test_each_question_is_taken_once(slack: SlackServer) -> None:
         {"type": "app_mention", "bot_id": "B0OTHER000"},
     ],
 )
-def test_what_nobody_asks_is_not_taken(changes: dict[str, Any], slack: SlackServer) -> None:
-    inbox = Inbox()
-    app = build_app(open_client(settings_for(slack)), inbox)
-    assert dispatch(app, event_body("hello", **changes)) == 200
-    assert drained(inbox, app) == []
+def test_what_nobody_asks_is_not_taken(changes: dict[str, Any], parts: Parts) -> None:
+    assert dispatch(build_app(parts), event_body("hello", **changes)) == 200
+    assert drained(parts) == []
 
 
-def test_edits_are_acknowledged_and_not_taken(slack: SlackServer) -> None:
-    inbox = Inbox()
-    app = build_app(open_client(settings_for(slack)), inbox)
+def test_edits_are_acknowledged_and_not_taken(parts: Parts) -> None:
     edit = direct_message("x", subtype="message_changed", message={"text": "y", "user": "U0"})
     del edit["event"]["user"], edit["event"]["text"]
-    assert dispatch(app, edit) == 200
-    assert drained(inbox, app) == []
+    assert dispatch(build_app(parts), edit) == 200
+    assert drained(parts) == []
 
 
-def test_a_refused_token_is_told_without_the_token(slack: SlackServer) -> None:
+def test_a_refused_token_is_told_without_the_token(slack: SlackServer, parts: Parts) -> None:
     slack.refuse_token = True
     with pytest.raises(SettingsError, match="bot's token") as caught:
-        build_app(open_client(settings_for(slack)), Inbox())
+        build_app(parts)
     assert "1234567890" not in caught.value.problem
 
 
 @pytest.mark.slow
 def test_questions_are_answered(slack: SlackServer, indexed: Path) -> None:
     nightshift = Nightshift(Settings(data_dir=indexed, slack=settings_for(slack)))
-    bot = SlackBot(nightshift.settings.slack, nightshift.ask)
+    bot = SlackBot(parts_of(nightshift))
     bot.start(connect=False)
     try:
         mention = event_body(f"<@{BOT_USER}> how much may a room in amsterdam cost")
         slack.faults += [429, 503]
         dispatch(bot.app, mention)
         dispatch(bot.app, mention)
-        first = slack.wait_for_posts(1)[0]
-        assert first["channel"] == PUBLIC
-        assert first["thread_ts"] == mention["event"]["ts"]
+        placeholder, first = slack.wait_for_posts(2)
+        assert placeholder["channel"] == first["channel"] == PUBLIC
+        assert placeholder["thread_ts"] == mention["event"]["ts"]
         assert "€210" in first["text"]
 
         dispatch(bot.app, direct_message("when is the siren test at the harbour depot"))
-        alarm = slack.wait_for_posts(2)[1]
+        alarm = slack.wait_for_posts(4)[3]
         assert alarm["channel"] == DIRECT
-        assert "thread_ts" not in alarm
         assert "&lt;!channel&gt;" in alarm["text"]
         assert "<" not in alarm["text"]
 
         dispatch(bot.app, direct_message("what did the board decide in september"))
-        assert "board-minutes" not in slack.wait_for_posts(3)[2]["text"]
+        assert "board-minutes" not in slack.wait_for_posts(6)[5]["text"]
 
         dispatch(bot.app, event_body("parental leave?", channel=PRIVATE_CHANNEL))
-        slack.wait_for_posts(4)
+        slack.wait_for_posts(8)
         dispatch(bot.app, direct_message("🙂"))
-        assert "no words" in slack.wait_for_posts(5)[4]["text"]
+        assert "no words" in slack.wait_for_posts(10)[9]["text"]
         outside = event_body("how much may a room cost")
         outside["is_ext_shared_channel"] = True
         dispatch(bot.app, outside)
-        assert "shared with another company" in slack.wait_for_posts(6)[5]["text"]
+        assert "another company" in slack.wait_for_posts(12)[11]["text"]
         bot.tell_admins("Night: kept <!here>")
-        assert slack.wait_for_posts(7)[6]["text"] == "Night: kept &lt;!here&gt;"
+        assert slack.wait_for_posts(13)[12]["text"] == "Night: kept &lt;!here&gt;"
         assert audiences(nightshift.feedback.recent("U0ALICE000")) == {
             PUBLIC: Audience.PUBLIC,
             DIRECT: Audience.PRIVATE,
@@ -172,8 +179,8 @@ def test_questions_are_answered(slack: SlackServer, indexed: Path) -> None:
     finally:
         bot.stop()
         nightshift.close()
-    assert len(slack.posts) == 7
+    assert len(slack.posts) == 13
 
 
 def audiences(records: list[AnswerRecord]) -> dict[str, Audience]:
-    return {record.conversation.partition(":")[0]: record.audience for record in records}
+    return {record.conversation.split(":")[1]: record.audience for record in records}

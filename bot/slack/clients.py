@@ -1,0 +1,65 @@
+"""Clients of Slack's Web API: one a workspace, patient where Slack asks for patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http.client import HTTPException
+from urllib.error import URLError
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry import default_retry_handlers
+from slack_sdk.http_retry.builtin_handlers import (
+    RateLimitErrorRetryHandler,
+    ServerErrorRetryHandler,
+)
+
+from bot.settings import SlackSettings
+
+_RETRIES = 3
+_TIMEOUT_SECONDS = 30
+
+OUTSIDE_ERRORS = (SlackClientError, URLError, HTTPException, OSError)
+"""What a call raises where Slack refuses it or can't be reached."""
+
+TokenOf = Callable[[str], str | None]
+
+
+class Clients:
+    """Hands out the client of a workspace.
+
+    Args:
+        settings: With the address, and the token where one workspace is served.
+        token_of: The bot's token in a workspace, where several are served (OAuth).
+    """
+
+    def __init__(self, settings: SlackSettings, token_of: TokenOf | None = None) -> None:
+        self._settings = settings
+        self._token_of = token_of
+
+    def of(self, team: str) -> WebClient:
+        """Return the client of a workspace; an uninstalled one's calls fail with not_authed."""
+        if self._token_of is None:
+            return open_client(self._settings, self._settings.bot_token.get_secret_value())
+        return open_client(self._settings, self._token_of(team) or "")
+
+
+def open_client(settings: SlackSettings, token: str) -> WebClient:
+    """Return a client that waits when Slack says so, and tries again when Slack fails."""
+    return WebClient(
+        token or None,
+        base_url=settings.api_url.rstrip("/") + "/",
+        timeout=_TIMEOUT_SECONDS,
+        retry_handlers=[
+            *default_retry_handlers(),
+            RateLimitErrorRetryHandler(max_retry_count=_RETRIES),
+            ServerErrorRetryHandler(max_retry_count=_RETRIES),
+        ],
+    )
+
+
+def kind_of(error: Exception) -> str:
+    """Return Slack's word for an error, or the error's class; never what was sent."""
+    if isinstance(error, SlackApiError):
+        return str(error.response.get("error", "unknown_error"))
+    return type(error).__name__

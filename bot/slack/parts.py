@@ -1,0 +1,68 @@
+"""The parts that Slack's listeners and the worker share, wired once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.assembly import Nightshift
+from bot.settings import SlackSettings
+from bot.slack.channels import Channels
+from bot.slack.clients import Clients
+from bot.slack.people import People
+from bot.slack.places import Places
+from bot.slack.posts import Posts
+from bot.work import Limits, WorkQueue
+from training.nights import NightRecord
+
+RunNight = Callable[[bool], NightRecord]
+"""Runs a night now; True for a dry run. `training.schedule.NightScheduler.run_now` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What listeners and worker work with.
+
+    Attributes:
+        nightshift: The installation: settings, answers, feedback, pairs, index, adapters.
+        run_night: Starts a night by hand.
+    """
+
+    nightshift: Nightshift
+    queue: WorkQueue
+    posts: Posts
+    clients: Clients
+    people: People
+    places: Places
+    channels: Channels
+    run_night: RunNight
+
+    @property
+    def settings(self) -> SlackSettings:
+        """Slack's section of the settings."""
+        return self.nightshift.settings.slack
+
+    @property
+    def limits(self) -> Limits:
+        """How many questions are taken."""
+        slack = self.settings
+        return Limits(slack.waiting_per_person, slack.per_person_and_day, slack.per_day)
+
+
+def build_parts(nightshift: Nightshift, clients: Clients, run_night: RunNight) -> Parts:
+    """Wire the parts of one process."""
+    slack = nightshift.settings.slack
+    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    return Parts(
+        nightshift=nightshift,
+        queue=WorkQueue(nightshift.database, holder),
+        posts=Posts(nightshift.database),
+        clients=clients,
+        people=People(clients, slack),
+        places=Places(clients, slack),
+        channels=Channels(nightshift.database, slack),
+        run_night=run_night,
+    )

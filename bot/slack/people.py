@@ -1,0 +1,146 @@
+"""Who somebody is in Slack, and what they may read. Looked up, remembered briefly, fails closed.
+
+Names that people can choose for themselves (display name, user name) open nothing: a page for
+'alice' is opened by her address in a domain of the company, by her user id, or by a user group.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from bot.settings import SlackSettings
+from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
+from ingestion.access import reader_named
+from ingestion.documents import Reader
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What Slack says of a user.
+
+    Attributes:
+        known: False where Slack couldn't be asked: such a person has no rights of their own.
+        outsider: A guest, or somebody of another company.
+        groups: Ids and handles of the user groups that they are in.
+    """
+
+    id: str
+    known: bool = False
+    bot: bool = False
+    outsider: bool = True
+    email: str = ""
+    groups: frozenset[str] = frozenset()
+
+
+class People:
+    """Looks people up.
+
+    Args:
+        clients: Of the workspaces.
+        settings: Says who is an admin, and which addresses are the company's.
+    """
+
+    def __init__(self, clients: Clients, settings: SlackSettings) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._people: Remembered[tuple[str, str], Person] = Remembered(settings.rights_seconds)
+        self._groups: Remembered[str, dict[str, frozenset[str]]] = Remembered(
+            settings.rights_seconds
+        )
+
+    def person(self, team: str, user: str) -> Person:
+        """Return who a user is; never raises."""
+        try:
+            return self._people.get((team, user), lambda: self._look_up(team, user))
+        except OUTSIDE_ERRORS as error:
+            logger.warning("A person can't be looked up: %s", kind_of(error))
+            return Person(user)
+
+    def reader(self, team: str, user: str) -> Reader:
+        """Return the rights of a person; where Slack can't say who it is, those of everyone."""
+        person = self.person(team, user)
+        if not person.known or person.outsider or person.bot:
+            return Reader()
+        names = {person.id, person.email, *person.groups}
+        local, _, domain = person.email.rpartition("@")
+        if domain.casefold() in {
+            each.casefold().lstrip("@") for each in self._settings.email_domains
+        }:
+            names.add(local)
+        return reader_named(names - {""})
+
+    def is_admin(self, team: str, user: str) -> bool:
+        """Return whether the settings name this person, or a user group that they are in."""
+        return self.is_one_of(team, user, self._settings.admins)
+
+    def is_one_of(self, team: str, user: str, names: Sequence[str]) -> bool:
+        """Return whether names hold this person's id or a user group (id or handle) of theirs."""
+        plain = {name.lstrip("@").casefold() for name in names}
+        if user.casefold() in plain:
+            return True
+        person = self.person(team, user)
+        trusted = person.known and not person.outsider
+        return trusted and not plain.isdisjoint(group.casefold() for group in person.groups)
+
+    def _look_up(self, team: str, user: str) -> Person:
+        found = self._clients.of(team).users_info(user=user)["user"]
+        outside = any(found.get(flag) for flag in ("is_restricted", "is_ultra_restricted"))
+        stranger = bool(found.get("is_stranger")) or found.get("team_id", team) != team
+        gone = bool(found.get("deleted"))
+        return Person(
+            id=user,
+            known=not gone,
+            bot=bool(found.get("is_bot")),
+            outsider=outside or stranger,
+            email=str((found.get("profile") or {}).get("email") or ""),
+            groups=self._groups_of(team).get(user, frozenset()),
+        )
+
+    def _groups_of(self, team: str) -> dict[str, frozenset[str]]:
+        """Return ids and handles of the user groups by member; none where Slack doesn't say."""
+        try:
+            return self._groups.get(team, lambda: self._look_up_groups(team))
+        except OUTSIDE_ERRORS as error:
+            logger.warning("User groups can't be looked up: %s", kind_of(error))
+            return {}
+
+    def _look_up_groups(self, team: str) -> dict[str, frozenset[str]]:
+        listed = self._clients.of(team).usergroups_list(include_users=True)["usergroups"]
+        groups: dict[str, frozenset[str]] = {}
+        for group in listed:
+            if group.get("date_delete"):
+                continue
+            for member in group.get("users") or ():
+                names = {str(group["id"]), str(group.get("handle") or "")} - {""}
+                groups[member] = groups.get(member, frozenset()) | names
+        return groups
+
+
+class Remembered(Generic[K, V]):
+    """Values that are looked up again after some seconds. What raises isn't remembered."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._values: dict[K, tuple[float, V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K, look_up: Callable[[], V]) -> V:
+        """Return the value, looked up where it isn't known or is too old."""
+        with self._lock:
+            found = self._values.get(key)
+        if found is not None and time.monotonic() < found[0] + self._seconds:
+            return found[1]
+        value = look_up()
+        with self._lock:
+            self._values[key] = (time.monotonic(), value)
+        return value

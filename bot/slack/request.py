@@ -1,0 +1,79 @@
+"""What is asked in Slack, as it waits in the queue. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+class RequestKind(enum.StrEnum):
+    """How a question came in."""
+
+    MENTION = "mention"
+    DIRECT = "direct"
+    FOLLOW_UP = "follow-up"  # in a thread that the bot takes part in, without a mention
+    COMMAND = "command"  # /ask
+    SHORTCUT = "shortcut"  # 'Ask about this' on a message
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file that came with a question; its bytes are fetched when it is answered."""
+
+    id: str
+    name: str
+    mimetype: str
+    size: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlackRequest:
+    """A question as it waits.
+
+    Attributes:
+        text: Without mentions and Slack's own escapes.
+        files: Attached to the question's message.
+        response_url: Where the answer to a command goes.
+        only_asker: The answer is for the asker's eyes only.
+        shared: The event says that people of other companies read the channel.
+    """
+
+    text: str
+    kind: RequestKind
+    files: tuple[FileRef, ...] = ()
+    response_url: str = ""
+    only_asker: bool = False
+    shared: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the queue keeps it."""
+        return asdict(self)
+
+
+def request_from_json(values: Mapping[str, Any]) -> SlackRequest:
+    """Return what `SlackRequest.as_json` stored."""
+    return SlackRequest(
+        text=values["text"],
+        kind=RequestKind(values["kind"]),
+        files=tuple(FileRef(**file) for file in values["files"]),
+        response_url=values["response_url"],
+        only_asker=values["only_asker"],
+        shared=values["shared"],
+    )
+
+
+def files_of(event: Mapping[str, Any]) -> tuple[FileRef, ...]:
+    """Return the files of a message event; those that Slack hides have no address."""
+    return tuple(
+        FileRef(
+            id=str(file.get("id", "")),
+            name=str(file.get("name") or file.get("title") or "a file"),
+            mimetype=str(file.get("mimetype") or ""),
+            size=int(file.get("size") or 0),
+            url=str(file.get("url_private_download") or file.get("url_private") or ""),
+        )
+        for file in event.get("files") or ()
+    )

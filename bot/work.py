@@ -1,0 +1,396 @@
+"""The durable queue of questions: taken once, answered in fair order, resumed after a crash.
+
+Several threads and processes share it through the database. Who takes a question holds it for a
+while and renews that; when the process dies, the question is free again for the others.
+
+The order is fair among people (start-time fair queueing, Goyal et al. 1996): each question gets
+the round in which it is answered, one later than its asker's last one, so that twenty questions of
+one person don't keep another one waiting.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine, Row
+
+from bot.tables import claims, questions
+from training.database import now_seconds, reading, writing
+from training.tables import storable
+
+# Slack repeats an event for a few hours at most.
+_REMEMBER = timedelta(days=3)
+
+
+class QuestionStatus(enum.StrEnum):
+    """Where a question stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"  # its asker got an apology
+    CANCELLED = "cancelled"
+
+
+class Stop(enum.StrEnum):
+    """Why no more of an answer is wanted."""
+
+    NO = ""
+    ASKED = "asked"  # the stop button
+    DELETED = "deleted"  # the question was deleted
+
+
+class Refusal(enum.StrEnum):
+    """Why a question isn't taken; its asker is told."""
+
+    NO = ""
+    WAITING = "waiting"  # this person has too many waiting
+    PERSON_DAY = "person day"  # this person has asked enough today
+    DAY = "day"  # all together have
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many questions are taken; 0 is no limit."""
+
+    waiting_per_person: int = 0
+    per_person_and_day: int = 0
+    per_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuestion:
+    """A question as it comes in.
+
+    Attributes:
+        keys: What it is known by; where one of them was taken before, so was the question.
+        message_ts, thread_ts: Where the question stands and where its answer goes; "" for none.
+        request: What else its answer depends on, JSON-able.
+    """
+
+    team: str
+    channel: str
+    asker: str
+    keys: tuple[str, ...]
+    message_ts: str = ""
+    thread_ts: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A question that somebody works on.
+
+    Attributes:
+        id: Also the id of its answer.
+        reply: How far its delivery is, as `WorkQueue.save_reply` stored it.
+        attempts: How often it was taken, this time included.
+    """
+
+    id: str
+    team: str
+    channel: str
+    message_ts: str
+    thread_ts: str
+    asker: str
+    request: Mapping[str, Any]
+    reply: Mapping[str, Any]
+    attempts: int
+    created_at: datetime
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of a new question.
+
+    Attributes:
+        id: "" where it was known already.
+        position: How many are answered before it.
+        refusal: Why it is not answered; it is in the queue all the same, for its asker to be told.
+    """
+
+    id: str
+    position: int = 0
+    refusal: Refusal = Refusal.NO
+
+
+class WorkQueue:
+    """The queue. Safe in several threads and processes.
+
+    Args:
+        engine: From `training.database.open_database`.
+        holder: Who takes questions; unique for each process.
+        lease_seconds: After so long without `renew` a taken question is free again.
+    """
+
+    def __init__(self, engine: Engine, holder: str, lease_seconds: float = 30.0) -> None:
+        self._engine = engine
+        self._holder = holder
+        self._lease_seconds = lease_seconds
+        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self._arrived = threading.Condition()
+
+    def put(self, new: NewQuestion, limits: Limits | None = None) -> Placed:
+        """Take a question in, once; it is stored when this returns.
+
+        Raises:
+            DatabaseError: It can't be stored.
+        """
+        with writing(self._engine, lock="work") as connection:
+            if not self._claim(connection, new.team, new.keys):
+                return Placed("")
+            refusal = _refusal(connection, new, limits or Limits())
+            row = {
+                "id": uuid.uuid4().hex,
+                "team": new.team,
+                "channel": new.channel,
+                "message_ts": new.message_ts,
+                "thread_ts": new.thread_ts,
+                "asker": new.asker,
+                "request": {**new.request, "refusal": refusal.value},
+                "reply": {},
+                "status": QuestionStatus.WAITING.value,
+                "stop": Stop.NO.value,
+                "turn": _turn(connection, new.team, new.asker),
+                "attempts": 0,
+                "holder": "",
+                "expires_at": 0.0,
+                "not_before": 0.0,
+                "created_at": datetime.now(UTC),
+            }
+            connection.execute(questions.insert().values(row))
+            placed = Placed(str(row["id"]), _position(connection, row), refusal)
+        with self._arrived:
+            self._arrived.notify()
+        return placed
+
+    def claim(self, team: str, keys: Sequence[str]) -> bool:
+        """Claim something that isn't a question; return False where one key was taken before."""
+        with writing(self._engine, lock="work") as connection:
+            return self._claim(connection, team, keys)
+
+    def take(self) -> Task | None:
+        """Return the question whose turn it is, held from now on; None where none waits."""
+        now = now_seconds(self._engine)
+        due = sa.or_(
+            (questions.c.status == QuestionStatus.WAITING.value) & (questions.c.not_before <= now),
+            (questions.c.status == QuestionStatus.RUNNING.value) & (questions.c.expires_at <= now),
+        )
+        oldest = (
+            sa.select(questions.c.id)
+            .where(due)
+            .order_by(questions.c.turn, questions.c.created_at, questions.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        with writing(self._engine) as connection:
+            found = connection.scalar(oldest)
+            if found is None:
+                return None
+            connection.execute(
+                questions.update()
+                .where(questions.c.id == found)
+                .values(
+                    status=QuestionStatus.RUNNING.value,
+                    holder=self._holder,
+                    expires_at=now + self._lease_seconds,
+                    attempts=questions.c.attempts + 1,
+                )
+            )
+            row = connection.execute(questions.select().where(questions.c.id == found)).one()
+        return _task(row)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a question arrives in this process, but not longer."""
+        with self._arrived:
+            self._arrived.wait(seconds)
+
+    def renew(self, task_id: str) -> Stop | None:
+        """Hold a question longer; return whether it is still wanted, None where it was lost."""
+        with writing(self._engine) as connection:
+            statement = (
+                questions.update()
+                .where(self._held(task_id))
+                .values(expires_at=now_seconds(self._engine) + self._lease_seconds)
+                .returning(questions.c.stop)
+            )
+            found = connection.execute(statement).first()
+        return None if found is None else Stop(found.stop)
+
+    def save_reply(self, task_id: str, reply: Mapping[str, Any]) -> bool:
+        """Store how far the delivery is; return False where the question was lost to another."""
+        with writing(self._engine) as connection:
+            statement = questions.update().where(self._held(task_id)).values(reply=dict(reply))
+            return connection.execute(statement).rowcount == 1
+
+    def finish(self, task_id: str, status: QuestionStatus) -> None:
+        """Enter how a question ended; one that was lost stays with its new holder."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                questions.update()
+                .where(self._held(task_id))
+                .values(status=status.value, finished_at=datetime.now(UTC), holder="")
+            )
+
+    def hand_back(self, task_id: str, seconds: float = 0.0, *, tried: bool = True) -> None:
+        """Let others take a question, not before so many seconds from now.
+
+        Args:
+            task_id: The question.
+            seconds: How long to wait.
+            tried: False where it doesn't count as an attempt, as when the process is stopped.
+        """
+        with writing(self._engine) as connection:
+            connection.execute(
+                questions.update()
+                .where(self._held(task_id))
+                .values(
+                    status=QuestionStatus.WAITING.value,
+                    holder="",
+                    not_before=now_seconds(self._engine) + seconds,
+                    attempts=questions.c.attempts - (0 if tried else 1),
+                )
+            )
+        with self._arrived:
+            self._arrived.notify()
+
+    def stop(self, team: str, channel: str, ts: str, why: Stop) -> list[str]:
+        """Ask that a question or all of a thread be answered no further; return their ids.
+
+        Args:
+            team: The workspace.
+            channel: The channel.
+            ts: Of the question's message; where somebody asks to stop, also of the thread.
+            why: The stop button, or the question was deleted.
+        """
+        at = questions.c.message_ts == ts
+        if why is Stop.ASKED:
+            at |= questions.c.thread_ts == ts
+        open_ones = [QuestionStatus.WAITING.value, QuestionStatus.RUNNING.value]
+        with writing(self._engine) as connection:
+            statement = (
+                questions.update()
+                .where(questions.c.team == team, questions.c.channel == channel, at)
+                .where(questions.c.status.in_(open_ones))
+                .values(stop=why.value)
+                .returning(questions.c.id)
+            )
+            return list(connection.scalars(statement))
+
+    def stop_one(self, task_id: str, asker: str) -> bool:
+        """Ask that one question be answered no further, if it is this person's."""
+        with writing(self._engine) as connection:
+            statement = (
+                questions.update()
+                .where(questions.c.id == task_id, questions.c.asker == asker)
+                .values(stop=Stop.ASKED.value)
+            )
+            return connection.execute(statement).rowcount == 1
+
+    def position(self, task_id: str) -> int:
+        """Return how many questions are answered before one that waits; 0 for any other."""
+        with reading(self._engine) as connection:
+            row = connection.execute(questions.select().where(questions.c.id == task_id)).first()
+            if row is None or row.status != QuestionStatus.WAITING.value:
+                return 0
+            return _position(connection, dict(row._mapping))
+
+    def counts(self) -> dict[QuestionStatus, int]:
+        """Return how many questions wait and how many are being answered."""
+        query = (
+            sa.select(questions.c.status, sa.func.count())
+            .where(questions.c.status.in_(["waiting", "running"]))
+            .group_by(questions.c.status)
+        )
+        with reading(self._engine) as connection:
+            found = {QuestionStatus(status): int(n) for status, n in connection.execute(query)}
+        return {
+            status: found.get(status, 0)
+            for status in (QuestionStatus.WAITING, QuestionStatus.RUNNING)
+        }
+
+    def forget(self) -> None:
+        """Remove the claims that Slack can't repeat any more."""
+        with writing(self._engine) as connection:
+            connection.execute(claims.delete().where(claims.c.at < datetime.now(UTC) - _REMEMBER))
+
+    def _claim(self, connection: Connection, team: str, keys: Sequence[str]) -> bool:
+        """Claim all keys or none."""
+        keys = [storable(key) for key in keys]
+        known = sa.select(claims.c.key).where(claims.c.team == team, claims.c.key.in_(keys))
+        taken = connection.execute(known).first() is not None
+        now = datetime.now(UTC)
+        rows = [{"team": team, "key": key, "at": now} for key in keys]
+        # Also when one is known: a mention's two events share only one key, and each may repeat.
+        connection.execute(self._insert(claims).on_conflict_do_nothing(), rows)
+        return not taken
+
+    def _held(self, task_id: str) -> sa.ColumnElement[bool]:
+        return (
+            (questions.c.id == task_id)
+            & (questions.c.holder == self._holder)
+            & (questions.c.status == QuestionStatus.RUNNING.value)
+        )
+
+
+def _turn(connection: Connection, team: str, asker: str) -> int:
+    """Return the round of a new question; see the module."""
+    waiting = questions.c.status == QuestionStatus.WAITING.value
+    now = connection.scalar(sa.select(sa.func.min(questions.c.turn)).where(waiting))
+    if now is None:
+        now = connection.scalar(sa.select(sa.func.max(questions.c.turn))) or 0
+    mine = (questions.c.team == team) & (questions.c.asker == asker)
+    last = connection.scalar(sa.select(sa.func.max(questions.c.turn)).where(mine))
+    return max(int(now), 0 if last is None else int(last) + 1)
+
+
+def _position(connection: Connection, row: Mapping[str, Any]) -> int:
+    earlier = sa.tuple_(questions.c.turn, questions.c.created_at, questions.c.id) < sa.tuple_(
+        sa.literal(row["turn"], questions.c.turn.type),
+        sa.literal(row["created_at"], questions.c.created_at.type),
+        sa.literal(row["id"], questions.c.id.type),
+    )
+    waiting = questions.c.status == QuestionStatus.WAITING.value
+    query = sa.select(sa.func.count()).select_from(questions).where(waiting, earlier)
+    return int(connection.scalar(query) or 0)
+
+
+def _refusal(connection: Connection, new: NewQuestion, limits: Limits) -> Refusal:
+    day = questions.c.created_at > datetime.now(UTC) - timedelta(days=1)
+    mine = (questions.c.team == new.team) & (questions.c.asker == new.asker)
+    open_ones = questions.c.status.in_(["waiting", "running"])
+    for limit, refusal, among in (
+        (limits.waiting_per_person, Refusal.WAITING, mine & open_ones),
+        (limits.per_person_and_day, Refusal.PERSON_DAY, mine & day),
+        (limits.per_day, Refusal.DAY, day),
+    ):
+        if limit:
+            count = sa.select(sa.func.count()).select_from(questions).where(among)
+            if (connection.scalar(count) or 0) >= limit:
+                return refusal
+    return Refusal.NO
+
+
+def _task(row: Row[Any]) -> Task:
+    return Task(
+        id=row.id,
+        team=row.team,
+        channel=row.channel,
+        message_ts=row.message_ts,
+        thread_ts=row.thread_ts,
+        asker=row.asker,
+        request=row.request,
+        reply=row.reply,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        stop=Stop(row.stop),
+    )
