@@ -62,6 +62,10 @@ def post_message(asked: Asked) -> Json:
     message = _from_bot(asked, channel, thread_of(asked, channel))
     message.metadata = asked.body.get("metadata") or None
     asked.workspace.store(message)
+    session = asked.workspace.session(channel.id, message.thread_ts)
+    if session.status:
+        # "The status is cleared when the app sends a reply": assistant.threads.setStatus.
+        session.statuses.append("")
     asked.events.message(message)
     shape = message_shape(asked.workspace, message)
     return {"channel": channel.id, "ts": message.ts, "message": shape}

@@ -243,7 +243,8 @@ class Courier:
 
     async def _by_http(self, sent: Sent, retry: int, reason: str) -> tuple[str, Json, bool]:
         raw, kind = _as_http(sent)
-        headers = signed(self.workspace, raw) | {"Content-Type": kind}
+        secret, now = self.workspace.signing_secret, self.workspace.now()
+        headers = signed(secret, raw, now) | {"Content-Type": kind}
         if retry:
             headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason}
         timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
@@ -254,7 +255,7 @@ class Courier:
             ):
                 text = await response.text()
                 no_retry = response.headers.get("X-Slack-No-Retry") == "1"
-                outcome = "ok" if response.status == 200 else "http_error"
+                outcome = "ok" if 200 <= response.status < 300 else "http_error"
                 return outcome, _ack_body(text, response.content_type), no_retry
         except TimeoutError:
             return "timeout", {}, False
@@ -296,9 +297,9 @@ def _ack_body(text: str, kind: str) -> Json:
     return {"text": text}
 
 
-def signed(workspace: Workspace, raw: str, at: float | None = None) -> dict[str, str]:
+def signed(secret: str, raw: str, at: float) -> dict[str, str]:
     """Return the headers that prove a request to be Slack's."""
-    stamp = str(int(workspace.now() if at is None else at))
+    stamp = str(int(at))
     text = f"v0:{stamp}:{raw}".encode()
-    digest = hmac.new(workspace.signing_secret.encode(), text, hashlib.sha256).hexdigest()
+    digest = hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
     return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}

@@ -138,7 +138,9 @@ def open_connection(asked: Asked) -> Json:
 def oauth_access(asked: Asked) -> Json:
     workspace = asked.workspace
     given = (asked.text("client_id"), asked.text("client_secret"))
-    if given != ("", "") and given != (workspace.client_id, workspace.client_secret):
+    if given[0] != workspace.client_id:
+        raise SlackFailure("invalid_client_id")
+    if given[1] != workspace.client_secret:
         raise SlackFailure("bad_client_secret")
     team_id = workspace.codes.pop(asked.need("code"), "")
     if not team_id:

@@ -9,24 +9,27 @@ with slack_workspace() as slack:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import urlencode
 
-from tests.bot.slack.server.courier import Sent
+from tests.bot.slack.server.courier import Sent, signed
 from tests.bot.slack.server.faults import Faults, RateLimits
-from tests.bot.slack.server.model import Call, Json, Message, Team, View
+from tests.bot.slack.server.model import Json, Team
 from tests.bot.slack.server.people import People
 from tests.bot.slack.server.pressing import Pressing
 from tests.bot.slack.server.service import Service
-from tests.bot.slack.server.workspace import Session, Workspace
+from tests.bot.slack.server.watching import Watching
+from tests.bot.slack.server.workspace import Workspace
 
-Value = TypeVar("Value")
 _PATIENCE = 30.0
 
 
-class Slack(People, Pressing):
+class Slack(People, Pressing, Watching):
     """A workspace with people in it, and all that the bot did there."""
 
     def __init__(self) -> None:
@@ -104,6 +107,38 @@ class Slack(People, Pressing):
         """Deliver to a function in this process: (body, headers) → (status, acknowledgement)."""
         self.service.courier.app = app
 
+    def post(
+        self, raw: str, kind: str = "application/json", secret: str = "", at: float | None = None
+    ) -> tuple[int, str]:
+        """Post to the app's request URL by hand; return status and text.
+
+        Args:
+            raw: The body.
+            kind: Its content type.
+            secret: Sign with this instead of the signing secret.
+            at: The Unix time that the request claims to be from.
+        """
+        headers = signed(secret or self.signing_secret, raw, at or self.workspace.now())
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            self.service.courier.request_url, raw.encode(), headers | {"Content-Type": kind}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def verify_url(self) -> tuple[int, str]:
+        """Ask for the challenge back, as Slack does when a request URL is entered."""
+        body = {"token": "verification-token", "challenge": "3eZbrw1a", "type": "url_verification"}
+        return self.post(json.dumps(body))
+
+    def check_ssl(self) -> tuple[int, str]:
+        """Ask whether the certificate is good, as Slack does from time to time."""
+        form = urlencode({"ssl_check": "1", "token": "verification-token"})
+        return self.post(form, "application/x-www-form-urlencoded")
+
     @property
     def courier(self) -> Any:
         """The delivery: `ack_seconds`, `retry_delays`, `lose`, `sockets`."""
@@ -171,84 +206,6 @@ class Slack(People, Pressing):
         """Let time pass for streams, triggers and response URLs."""
         self.workspace.advance(seconds)
 
-    # What the bot did
-
-    @property
-    def calls(self) -> list[Call]:
-        """All calls of the Web API, in order."""
-        with self.workspace.changed:
-            return list(self.workspace.calls)
-
-    def calls_of(self, method: str) -> list[Call]:
-        return [call for call in self.calls if call.method == method]
-
-    def messages(self, channel: str, thread: str | None = None) -> list[Message]:
-        """Return all messages of a channel or a thread, ephemeral and deleted ones included."""
-        with self.workspace.changed:
-            found = list(self.workspace.messages[channel])
-        return [m for m in found if thread is None or thread in {m.ts, m.thread_ts}]
-
-    def from_bot(self, channel: str, thread: str | None = None) -> list[Message]:
-        """Return what the bot posted for all to see, and didn't delete."""
-        return [
-            message
-            for message in self.messages(channel, thread)
-            if message.bot_id and not message.ephemeral_to and not message.deleted
-        ]
-
-    def message(self, channel: str, ts: str) -> Message:
-        """Return one message."""
-        return next(m for m in self.messages(channel) if m.ts == ts)
-
-    def ephemerals(self, channel: str, user: str) -> list[Message]:
-        """Return what only this person sees."""
-        return [m for m in self.messages(channel) if m.ephemeral_to == user and not m.deleted]
-
-    def session(self, channel: str, thread: str) -> Session:
-        """Return status, title and prompts of a thread on the agent surface."""
-        return self.workspace.session(channel, thread)
-
-    def home_of(self, user: str) -> View:
-        """Return somebody's Home tab once it is published."""
-        key = (self.workspace.people[user].team, user)
-        return self.wait_for(lambda: self.workspace.homes.get(key), f"the Home tab of {user}")
-
-    def wait_for(
-        self, predicate: Callable[[], Value], what: str = "", seconds: float = _PATIENCE
-    ) -> Value:
-        """Wait until something is true, and return it.
-
-        Raises:
-            AssertionError: It isn't in time; the text shows the conversations.
-        """
-        end = time.monotonic() + seconds
-        with self.workspace.changed:
-            while not (value := predicate()):
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise AssertionError(f"not in {seconds:g} s: {what}\n{self.transcript()}")
-                self.workspace.changed.wait(min(left, 0.05))
-            return value
-
-    def transcript(self) -> str:
-        """Return all that was said, for a failure's text."""
-        lines = []
-        for channel in self.workspace.channels.values():
-            for message in self.workspace.messages[channel.id]:
-                who = self.workspace.people.get(message.user)
-                marks = [
-                    f"thread {message.thread_ts}" if message.thread_ts else "",
-                    f"only {message.ephemeral_to}" if message.ephemeral_to else "",
-                    "deleted" if message.deleted else "",
-                    "streaming" if message.streaming else "",
-                ]
-                note = " ".join(mark for mark in marks if mark)
-                name = who.name if who else message.user
-                lines.append(f"[{channel.name or channel.id} {message.ts} {note}] {name}:")
-                lines += [f"    {line}" for line in message.visible_text.splitlines()]
-        last = [f"  {c.method} {c.status} {c.answer.get('error', '')}" for c in self.calls[-15:]]
-        return "\n".join(["Conversations:", *lines, "Last calls:", *last])
-
 
 @contextmanager
 def slack_workspace() -> Iterator[Slack]:
@@ -259,8 +216,3 @@ def slack_workspace() -> Iterator[Slack]:
         yield slack
     finally:
         slack.service.stop()
-
-
-def texts(messages: Sequence[Message]) -> list[str]:
-    """Return what people read in messages."""
-    return [message.visible_text for message in messages]

@@ -47,8 +47,9 @@ def start(asked: Asked) -> Json:
     if mode:
         _add(asked, message, stream)
     asked.workspace.store(message)
-    # A stream that shows text takes the thread's status line away.
-    asked.workspace.session(channel.id, thread).statuses.append("")
+    session = asked.workspace.session(channel.id, thread)
+    if session.status and mode:
+        session.statuses.append("")
     asked.events.message(message)
     return {"channel": channel.id, "ts": message.ts}
 
@@ -61,6 +62,9 @@ def append(asked: Asked) -> Json:
         raise SlackFailure("markdown_text_or_chunks_required")
     _same_mode(stream, mode)
     _add(asked, message, stream)
+    session = asked.workspace.session(channel, message.thread_ts)
+    if session.status:
+        session.statuses.append("")
     asked.workspace.changed.notify_all()
     return {"channel": channel, "ts": message.ts}
 

@@ -5,6 +5,7 @@ Sources: docs.slack.dev/apis/web-api (content types, errors with HTTP 200), each
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -113,6 +114,10 @@ def arguments(
         body |= given
     else:
         body |= dict(parse_qsl(raw, keep_blank_values=True))
+    if header.startswith("Basic "):
+        # How the SDK sends the app's own secrets to oauth.v2.access.
+        pair = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
+        body |= {"client_id": pair[0], "client_secret": pair[2]}
     for name in _AS_JSON & body.keys():
         body[name] = _decoded(name, body[name])
     token = header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else ""
