@@ -31,6 +31,7 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 MANIFEST = "manifest.json"
 POINTER = "current.json"
+WHATEVER_IS_LIVE = "*"  # no version has this name
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _HISTORY = 20  # versions that the pointer remembers; older ones are pruned long before
 _ABANDONED_SECONDS = (
@@ -132,25 +133,49 @@ class AdapterRegistry:
                 previous = (pointer.version, *pointer.previous)[:_HISTORY]
                 self._point_at(version, previous)
 
-    def rollback(self) -> AdapterManifest | None:
+    def rollback(self, leaving: str | None = WHATEVER_IS_LIVE) -> AdapterManifest | None:
         """Make the version before live again and return it, or None for the bare base model.
 
         Versions that were pruned since are passed over.
 
+        Args:
+            leaving: The version that whoever asks saw live, so that two who ask at once go back
+                one step and not two.
+
         Raises:
-            AdapterError: There is nothing before the live one.
+            AdapterError: There is nothing before the live one, or another one is live by now.
         """
         with self._locked():
             pointer = self._pointer()
-            for place, version in enumerate(pointer.previous):
-                if version is None or (self._folder(version) / MANIFEST).is_file():
-                    manifest = None if version is None else self.manifest(version)
-                    self._point_at(version, pointer.previous[place + 1 :])
-                    return manifest
-            raise AdapterError(
-                "There is no earlier adapter to go back to.",
-                "See `nightshift adapters list` for what can be promoted.",
-            )
+            if leaving not in (WHATEVER_IS_LIVE, pointer.version):
+                raise AdapterError(
+                    "The live adapter has changed in the meantime: it is "
+                    f"{pointer.version or 'the bare base model'} now.",
+                    "Look again before you roll back.",
+                )
+            place, version = self._before(pointer)
+            manifest = None if version is None else self.manifest(version)
+            self._point_at(version, pointer.previous[place + 1 :])
+            return manifest
+
+    def rollback_target(self) -> AdapterManifest | None:
+        """Return what `rollback` would make live, or None for the bare base model.
+
+        Raises:
+            AdapterError: There is nothing before the live one.
+        """
+        version = self._before(self._pointer())[1]
+        return None if version is None else self.manifest(version)
+
+    def _before(self, pointer: _Pointer) -> tuple[int, str | None]:
+        """Return the version to go back to, and its place among the previous ones."""
+        for place, version in enumerate(pointer.previous):
+            if version is None or self._complete(version):
+                return place, version
+        raise AdapterError(
+            "There is no earlier adapter to go back to.",
+            "See `nightshift adapters list` for what can be promoted.",
+        )
 
     def current(self) -> AdapterManifest | None:
         """Return the live adapter's manifest, or None for the bare base model.

@@ -20,6 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+from training.night_progress import (
+    OnNightProgress,
+    ProgressReader,
+    nobody_listens,
+    progress_in,
+)
 from training.nights import NightOutcome
 
 POLL_SECONDS = 0.5
@@ -36,7 +42,10 @@ class Ending:
 
 
 def run_night(
-    command: Sequence[str], limit_seconds: float, may_go_on: Callable[[], bool]
+    command: Sequence[str],
+    limit_seconds: float,
+    may_go_on: Callable[[], bool],
+    on_progress: OnNightProgress = nobody_listens,
 ) -> Ending:
     """Run a command to its end, or end it with all that it started.
 
@@ -44,6 +53,7 @@ def run_night(
         command: Program and arguments; its standard error goes where ours goes.
         limit_seconds: After this it is killed.
         may_go_on: Asked about twice a second; False kills the process.
+        on_progress: Gets what the process prints as `training.night_progress.progress_line`.
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -52,10 +62,17 @@ def run_night(
             stdout=output,
             start_new_session=True,
         )
+        progress = ProgressReader(output.fileno(), on_progress)
+
+        def ask() -> bool:
+            progress.read()
+            return may_go_on()
+
         try:
-            outcome = _wait(process, time.monotonic() + limit_seconds, may_go_on)
+            outcome = _wait(process, time.monotonic() + limit_seconds, ask)
         finally:
             _end_group(process)
+        progress.read()
         if outcome:
             return Ending(outcome, None, {})
         code = process.returncode
@@ -90,8 +107,11 @@ def _last_json_line(output: IO[bytes]) -> Mapping[str, Any]:
     size = output.seek(0, os.SEEK_END)
     output.seek(max(0, size - _REPORT_BYTES))
     lines = output.read().decode("utf-8", errors="replace").strip().splitlines()
+    # A night that died left its progress last, which is no report.
+    if not lines or progress_in(lines[-1]):
+        return {}
     with suppress(json.JSONDecodeError):
-        report = json.loads(lines[-1]) if lines else {}
+        report = json.loads(lines[-1])
         return report if isinstance(report, dict) else {}
     return {}
 

@@ -27,6 +27,7 @@ from training.database import explained, writing
 from training.errors import DatabaseError
 from training.lease import Lease
 from training.night_process import run_night
+from training.night_progress import OnNightProgress, nobody_listens
 from training.nights import NightOutcome, NightRecord, Nights
 from training.settings import TrainingSettings
 from training.tables import scheduler_jobs
@@ -128,7 +129,9 @@ class NightScheduler:
             job = self._scheduler.get_job(JOB)
         return job.next_run_time if job else None
 
-    def run_now(self, dry_run: bool = False) -> NightRecord:
+    def run_now(
+        self, dry_run: bool = False, on_progress: OnNightProgress = nobody_listens
+    ) -> NightRecord:
         """Run a night in this thread, whatever the schedule says, and return how it ended.
 
         A dry run only says what would happen, needs no lease and isn't entered in the diary. While
@@ -137,10 +140,11 @@ class NightScheduler:
         holder = _new_holder()
         if dry_run:
             started = datetime.now(UTC)
-            ending = run_night([*self._command, "--dry-run"], self._limit, self._may_go_on)
+            dry = [*self._command, "--dry-run"]
+            ending = run_night(dry, self._limit, self._may_go_on, on_progress)
             ended = (ending.outcome, ending.exit_code, ending.report)
             return NightRecord(0, None, "dry run", holder, 1, started, datetime.now(UTC), *ended)
-        night = self._run("by hand", holder, None)
+        night = self._run("by hand", holder, None, on_progress)
         if night is None:
             now, report = datetime.now(UTC), {"reason": "Another night is running."}
             skipped = NightOutcome.SKIPPED
@@ -175,7 +179,13 @@ class NightScheduler:
             misfire_grace_time=max(1, round(self._grace.total_seconds())),
         )
 
-    def _run(self, trigger: str, holder: str, slot: datetime | None) -> NightRecord | None:
+    def _run(
+        self,
+        trigger: str,
+        holder: str,
+        slot: datetime | None,
+        on_progress: OnNightProgress = nobody_listens,
+    ) -> NightRecord | None:
         """Run a night under the lease; None when another runs or the slot has had its night."""
         lease = Lease(self._engine, LEASE, holder, self._lease_seconds)
         if not lease.acquire():
@@ -187,7 +197,10 @@ class NightScheduler:
             logger.info("night started", extra={"night": night.id, "trigger": trigger})
             kept = _KeptLease(lease)
             ending = run_night(
-                self._command, self._limit, lambda: self._may_go_on() and kept.still_held()
+                self._command,
+                self._limit,
+                lambda: self._may_go_on() and kept.still_held(),
+                on_progress,
             )
             night = self._nights.finish(night, ending.outcome, ending.exit_code, ending.report)
         finally:

@@ -19,6 +19,7 @@ from bot.curation import curate_votes, usable_pairs
 from bot.settings import Settings
 from training.errors import TrainingError
 from training.feedback import Feedback
+from training.night_progress import OnNightProgress, ProgressLines, nobody_listens
 from training.nights import NightOutcome, NightRecord, Nights
 from training.pair_store import PairStore
 from training.records import PairStatus
@@ -88,22 +89,36 @@ def night(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")] = False,
 ) -> None:
     """Run one night in this process and print its report as the last line (for the scheduler)."""
-    report = run_night_here(settings_of(context), dry_run=dry_run)
+    lines = ProgressLines(_write_line)
+    report = run_night_here(settings_of(context), dry_run=dry_run, on_progress=lines)
     sys.stdout.write(json.dumps(_as_values(report), ensure_ascii=False) + "\n")
 
 
-def run_night_here(settings: Settings, *, dry_run: bool = False) -> NightReport:
-    """Curate the votes, then run the night with progress bars."""
+def _write_line(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+def run_night_here(
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    on_progress: OnNightProgress = nobody_listens,
+) -> NightReport:
+    """Curate the votes, then run the night with progress bars, and tell `on_progress` too."""
     from training.night_plan import NightSettings
     from training.nightly import run_night
 
+    on_progress("look at the votes", 0.0)
     with opened(settings) as nightshift:
         selection = usable_pairs(nightshift)
+    on_progress("look at the votes", 1.0)
     console = say()
     with progress_bars(console) as bars:
         tasks: dict[str, Any] = {}
 
-        def on_progress(step: str, fraction: float) -> None:
+        def show(step: str, fraction: float) -> None:
+            on_progress(step, fraction)
             if step not in tasks:
                 tasks[step] = bars.add_task(step.capitalize(), total=1.0, note="")
                 if not console.is_terminal:
@@ -116,7 +131,7 @@ def run_night_here(settings: Settings, *, dry_run: bool = False) -> NightReport:
             NightSettings(settings.model, settings.training, settings.pairs),
             settings.data_dir,
             dry_run=dry_run,
-            on_progress=on_progress,
+            on_progress=show,
         )
 
 

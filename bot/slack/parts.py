@@ -18,8 +18,8 @@ from bot.slack.posts import Posts
 from bot.work import Limits, WorkQueue
 from training.nights import NightRecord
 
-RunNight = Callable[[bool], NightRecord]
-"""Runs a night now; True for a dry run. `training.schedule.NightScheduler.run_now` does."""
+RunNight = Callable[..., NightRecord]
+"""Runs a night now: `training.schedule.NightScheduler.run_now`, or what takes its arguments."""
 
 
 @dataclass(frozen=True, slots=True)

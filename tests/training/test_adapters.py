@@ -89,6 +89,25 @@ def test_rollback_goes_back_step_by_step_to_the_bare_model(registry: AdapterRegi
         registry.rollback()
 
 
+def test_two_who_go_back_at_once_go_back_one_step(registry: AdapterRegistry) -> None:
+    for version in ("v1", "v2"):
+        publish(registry, version)
+        registry.promote(version)
+    target = registry.rollback_target()
+    assert target is not None
+    assert target.version == "v1"
+    registry.rollback(leaving="v2")
+    with pytest.raises(AdapterError, match="it is v1 now"):
+        registry.rollback(leaving="v2")
+    assert registry.live_version() == "v1"
+    assert registry.rollback_target() is None
+    registry.rollback(leaving="v1")
+    with pytest.raises(AdapterError, match="the bare base model now"):
+        registry.rollback(leaving="v1")
+    with pytest.raises(AdapterError, match="no earlier adapter"):
+        registry.rollback_target()
+
+
 def test_promoting_the_live_one_again_keeps_the_way_back(registry: AdapterRegistry) -> None:
     for version in ("v1", "v2", "v2"):
         if not (registry.root / version).exists():
