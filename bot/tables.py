@@ -62,18 +62,22 @@ posts = sa.Table(
     sa.Index("posts_by_answer", "answer_id", "part"),
 )
 
-# Votes on an answer that is still being written; counted as soon as it is recorded.
-early_votes = sa.Table(
-    "early_votes",
+# Votes that wait to be counted: until it is known who cast them, and their answer is recorded.
+# answer_id: "" where it is found by the message (channel, ts) that was reacted to.
+ballots = sa.Table(
+    "ballots",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("ts", sa.Text, nullable=False),
     sa.Column("answer_id", sa.Text, nullable=False),
     sa.Column("voter", sa.Text, nullable=False),
     sa.Column("value", sa.SmallInteger, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("taken_back", sa.Boolean, nullable=False),
+    sa.Column("means", sa.Text, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
-    sa.Index("early_votes_by_answer", "answer_id"),
+    sa.Column("received_at", UtcTime, nullable=False),
 )
 
 # What admins chose in Slack for a channel; it wins over nightshift.toml.
@@ -87,7 +91,8 @@ channels = sa.Table(
     sa.Column("changed_at", UtcTime, nullable=False),
 )
 
-# Questions that were handed to a human.
+# Questions that were handed to a human. channel, thread_ts: where the experts see it; ts: of the
+# message that asks them. private: asked where only the asker sees the answer.
 escalations = sa.Table(
     "escalations",
     metadata,
@@ -98,9 +103,12 @@ escalations = sa.Table(
     sa.Column("thread_ts", sa.Text, nullable=False),
     sa.Column("ts", sa.Text, nullable=False),
     sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("proposal", sa.Text, nullable=False),
     sa.Column("proposed_by", sa.Text, nullable=False),
+    sa.Column("proposal_ts", sa.Text, nullable=False),
     sa.Column("resolved_by", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("resolved_at", UtcTime),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,6 +14,7 @@ from training.errors import FeedbackError
 from training.records import AnswerRecord, Correction, PairStatus, RatedAnswer
 from training.rows import answer_from_row, answer_to_row, correction_from_row
 from training.tables import answers, corrections, opt_outs, storable, vote_events, votes
+from training.votes import COMMAND, VoteEvent, standing
 
 MAX_REASON = 2_000
 MAX_CORRECTION = 8_000
@@ -80,8 +81,17 @@ class Feedback:
         with reading(self._engine) as connection:
             return [answer_from_row(row) for row in connection.execute(query)][::-1]
 
-    def vote(self, answer_id: str, voter: str, value: int, reason: str = "") -> None:
-        """Store a person's vote on an answer; the last one counts, and 0 takes it back.
+    def vote(
+        self,
+        answer_id: str,
+        voter: str,
+        value: int,
+        reason: str = "",
+        *,
+        at: datetime | None = None,
+        means: str = COMMAND,
+    ) -> int:
+        """Store a person's vote on an answer, or take it back; see `training.votes` for the rules.
 
         A repeated vote (events come twice) changes nothing and keeps the reason given before; a
         changed vote drops it.
@@ -91,6 +101,12 @@ class Feedback:
             voter: Stable id of the person.
             value: 1, -1 or 0.
             reason: In the person's words, at most `MAX_REASON` characters.
+            at: When the person acted; an older act changes nothing about a newer one. By default
+                now, after all others.
+            means: By what the person acted, as `training.votes.VoteEvent` says.
+
+        Returns:
+            The person's vote that counts now: 1, -1 or 0.
 
         Raises:
             FeedbackError: No such answer, another value, or a reason that is too long.
@@ -100,21 +116,48 @@ class Feedback:
             raise FeedbackError("A vote is up, down or taken back.", "Use 1, -1 or 0.")
         answer_id, voter = storable(answer_id), _id(voter, "voter's id")
         reason = _text(reason, "reason", MAX_REASON)
-        now = datetime.now(UTC)
         with writing(self._engine) as connection:
             _lock_answer(connection, answer_id)
-            key = (votes.c.answer_id == answer_id) & (votes.c.voter == voter)
-            last = connection.execute(votes.select().where(key)).first()
-            if last is not None and last.value == value and reason in ("", last.reason):
-                return
-            new = {"value": value, "reason": reason}
-            if last is None:
-                row = {"answer_id": answer_id, "voter": voter, "updated_at": now, **new}
-                connection.execute(votes.insert().values(row))
-            else:
-                connection.execute(votes.update().where(key).values(updated_at=now, **new))
-            history = {"answer_id": answer_id, "voter": voter, "at": now, **new}
-            connection.execute(vote_events.insert().values(history))
+            known = _vote_events(connection, answer_id, voter)
+            now = standing(known)
+            repeated = known and now.value == value and reason in ("", now.reason)
+            if at is None and repeated:
+                return value
+            event = VoteEvent(at or _after(known), storable(means), value, reason)
+            if event in known:
+                return now.value
+            self._count(connection, answer_id, voter, known, event)
+            return standing([*known, event]).value
+
+    def _count(
+        self,
+        connection: Connection,
+        answer_id: str,
+        voter: str,
+        known: list[VoteEvent],
+        event: VoteEvent,
+    ) -> None:
+        """Store an act, and what counts after it."""
+        key = {"answer_id": answer_id, "voter": voter}
+        connection.execute(
+            vote_events.insert().values(
+                **key, at=event.at, means=event.means, value=event.value, reason=event.reason
+            )
+        )
+        new = standing([*known, event])
+        changes = {"value": new.value, "reason": new.reason}
+        changes["updated_at"] = max(each.at for each in [*known, event])
+        connection.execute(
+            self._insert(votes)
+            .values(**key, **changes)
+            .on_conflict_do_update(index_elements=list(key), set_=changes)
+        )
+
+    def vote_of(self, answer_id: str, voter: str) -> int:
+        """Return a person's vote that counts: 1, -1, or 0 for none."""
+        key = (votes.c.answer_id == storable(answer_id)) & (votes.c.voter == storable(voter))
+        with reading(self._engine) as connection:
+            return int(connection.scalar(sa.select(votes.c.value).where(key)) or 0)
 
     def votes(self, answer_id: str) -> tuple[int, int]:
         """Return how many people stand by thumbs-up and thumbs-down; (0, 0) if unknown."""
@@ -242,6 +285,20 @@ def _lock_answer(connection: Connection, answer_id: str) -> None:
     query = sa.select(answers.c.id).where(answers.c.id == answer_id).with_for_update()
     if connection.execute(query).first() is None:
         raise _unknown_answer()
+
+
+def _vote_events(connection: Connection, answer_id: str, voter: str) -> list[VoteEvent]:
+    query = vote_events.select().where(
+        vote_events.c.answer_id == answer_id, vote_events.c.voter == voter
+    )
+    found = connection.execute(query)
+    return [VoteEvent(row.at, row.means, row.value, row.reason) for row in found]
+
+
+def _after(known: list[VoteEvent]) -> datetime:
+    """Return now, but later than all that is known: clocks go back at times."""
+    now = datetime.now(UTC)
+    return max([now, *(event.at + timedelta(microseconds=1) for event in known)])
 
 
 def _unknown_answer() -> FeedbackError:

@@ -66,7 +66,7 @@ class AnswerRecord:
 
     Attributes:
         id: Chosen by whoever answers; recording the same id twice keeps the first.
-        asker: Stable id of the person (Slack user id, or the local user's name).
+        asker: Stable id of the person (workspace and user in Slack, or the local user's name).
         conversation: Channel and thread, or the terminal session.
         question: As it was asked. standalone: As it was searched for.
         messages: The exact messages that a written answer is given for, also when it was quoted.

@@ -84,6 +84,7 @@ votes = sa.Table(
     sa.CheckConstraint("value IN (-1, 0, 1)", name="votes_value"),
 )
 
+# All that people did, by whatever means; training.votes says what of it counts.
 vote_events = sa.Table(
     "vote_events",
     metadata,
@@ -93,6 +94,7 @@ vote_events = sa.Table(
     sa.Column("value", sa.SmallInteger, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
+    sa.Column("means", sa.Text, nullable=False, server_default=""),
     sa.Index("vote_events_by_answer", "answer_id"),
 )
 

@@ -42,6 +42,20 @@ class Person:
     groups: frozenset[str] = frozenset()
 
 
+def named(team: str, user: str) -> str:
+    """Return by which name the record of answers, votes and opt-outs knows somebody in Slack.
+
+    Ids of users are unique in their workspace only. `team` is the workspace that the bot works in,
+    also for people of another company in a shared channel. `user_of` returns the user again.
+    """
+    return f"{team}:{user}"
+
+
+def user_of(name: str) -> str:
+    """Return the Slack user that `named` named."""
+    return name.rpartition(":")[2]
+
+
 class People:
     """Looks people up.
 

@@ -17,6 +17,7 @@ from bot.slack.blocks import Reply, build_answer_reply, build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.delivery import Delivery, open_delivery
 from bot.slack.parts import Parts
+from bot.slack.people import named
 from bot.slack.request import SlackRequest, request_from_json
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
@@ -213,7 +214,7 @@ class Worker:
         return Question(
             request.text,
             reader=parts.people.reader(task.team, task.asker) if own else Reader(),
-            asker=task.asker,
+            asker=named(task.team, task.asker),
             audience=decision.audience,
             conversation=conversation,
             history=self._history(conversation) if task.thread_ts else (),

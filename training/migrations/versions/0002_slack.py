@@ -1,4 +1,4 @@
-"""Slack: claims, the queue of questions, posts, early votes, channels, escalations, syncs."""
+"""Slack: claims, the queue of questions, posts, ballots, channels, escalations, syncs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Make the tables of the day, and find answers by their conversation."""
     op.create_index("answers_by_conversation", "answers", ["conversation", "asked_at"])
+    op.add_column("vote_events", sa.Column("means", sa.Text, nullable=False, server_default=""))
     op.create_table(
         "claims",
         sa.Column("team", sa.Text, primary_key=True),
@@ -56,16 +57,19 @@ def upgrade() -> None:
     )
     op.create_index("posts_by_answer", "posts", ["answer_id", "part"])
     op.create_table(
-        "early_votes",
+        "ballots",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("team", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("ts", sa.Text, nullable=False),
         sa.Column("answer_id", sa.Text, nullable=False),
         sa.Column("voter", sa.Text, nullable=False),
         sa.Column("value", sa.SmallInteger, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("taken_back", sa.Boolean, nullable=False),
+        sa.Column("means", sa.Text, nullable=False),
         sa.Column("at", _TIME, nullable=False),
+        sa.Column("received_at", _TIME, nullable=False),
     )
-    op.create_index("early_votes_by_answer", "early_votes", ["answer_id"])
     op.create_table(
         "channels",
         sa.Column("team", sa.Text, primary_key=True),
@@ -83,9 +87,12 @@ def upgrade() -> None:
         sa.Column("thread_ts", sa.Text, nullable=False),
         sa.Column("ts", sa.Text, nullable=False),
         sa.Column("asked_by", sa.Text, nullable=False),
+        sa.Column("question", sa.Text, nullable=False),
+        sa.Column("private", sa.Boolean, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("proposal", sa.Text, nullable=False),
         sa.Column("proposed_by", sa.Text, nullable=False),
+        sa.Column("proposal_ts", sa.Text, nullable=False),
         sa.Column("resolved_by", sa.Text, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("resolved_at", _TIME),
