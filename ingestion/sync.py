@@ -17,7 +17,12 @@ from filelock import FileLock, Timeout
 
 from ingestion.documents import Chunk, Document, hash_of
 from ingestion.embedding import Embedder
-from ingestion.errors import AccessRuleError, IndexUnavailableError, UnreadableDocumentError
+from ingestion.errors import (
+    AccessRuleError,
+    DocumentsRefusedError,
+    IndexUnavailableError,
+    UnreadableDocumentError,
+)
 from ingestion.index.protocol import ChunkIndex
 from ingestion.plan import ACL_HASH_OF_NOBODY, Plan, list_source, make_plan
 from ingestion.sources.source import FailedItem, Source, SourceItem
@@ -228,10 +233,10 @@ class _Run:
             batch.extend(chunks)
             stored += bool(chunks)
             if len(batch) >= self.batch_chunks:
-                self.store(batch, before + since, before + number + 1, total)
+                stored -= self.store(batch, before + since, before + number + 1, total)
                 batch, since = [], number + 1
         if batch:
-            self.store(batch, before + since, before + len(items), total)
+            stored -= self.store(batch, before + since, before + len(items), total)
         return stored
 
     def read(self, item: SourceItem) -> list[Chunk]:
@@ -257,8 +262,12 @@ class _Run:
             FailedItem(item.document_id, item.source, item.path, problem, mend, access_unknown)
         )
 
-    def store(self, chunks: list[Chunk], first: int, last: int, total: int) -> None:
-        """Embed and store whole documents, which take the step from document first to last."""
+    def store(self, chunks: list[Chunk], first: int, last: int, total: int) -> int:
+        """Embed and store whole documents, which take the step from document first to last.
+
+        Returns:
+            How many documents the store didn't take, which is reported.
+        """
 
         def on_embedded(count: int) -> None:
             done = first + (last - first) * count // len(chunks)
@@ -269,12 +278,26 @@ class _Run:
         with self.timed("encode"):
             texts = [chunk.embedding_text for chunk in chunks]
             vectors = self.embedder.embed_documents(texts, on_embedded)
+        refused = 0
         with self.timed("store"):
-            self.index.put_documents(chunks, vectors)
+            try:
+                self.index.put_documents(chunks, vectors)
+            except DocumentsRefusedError as error:
+                refused = len(error.document_ids)
+                self.report_refused(chunks, error)
         self.chunks_embedded += len(chunks)
         self.batches += 1
         if self.batches % _BATCHES_BETWEEN_OPTIMIZING == 0:
             self.optimize()
+        return refused
+
+    def report_refused(self, chunks: Sequence[Chunk], error: DocumentsRefusedError) -> None:
+        """Report each document that the store doesn't take; the next run tries it again."""
+        refused = {c.document_id: c for c in chunks if c.document_id in error.document_ids}
+        self.failed.extend(
+            FailedItem(c.document_id, c.source, c.path, error.problem, error.mend, False)
+            for c in refused.values()
+        )
 
     def optimize(self) -> None:
         self.on_progress(Progress("optimize", 0, 1))

@@ -68,6 +68,8 @@ def configure_logging(verbose: bool) -> None:
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.WARNING)
     # These speak of kernels we don't use and of names that others will change, at every start.
     logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
+    # Each lost connection with a traceback; the store says it in a sentence.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 

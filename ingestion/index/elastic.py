@@ -32,7 +32,7 @@ from ingestion.index.elastic_patience import changing, reading
 from ingestion.index.elastic_queries import allowed, cosine, dense_leg, lexical_leg
 from ingestion.index.elastic_server import PACKED_VECTORS, Version, knows_analyzer, version_of
 from ingestion.index.elastic_words import searched_words, spoken_words
-from ingestion.index.elastic_writes import stored_places, write
+from ingestion.index.elastic_writes import refresh, stored_places, whole, write
 from ingestion.index.protocol import Candidate, IndexMetadata, Vectors
 from ingestion.settings import IndexSettings
 
@@ -146,11 +146,15 @@ class ElasticIndex:
         }
         with mapped_errors(self._address):
             name = self._generations.verified_name()
-            self._client.indices.refresh(index=name)
+            refresh(self._client, name, self._address)
             buckets: list[Mapping[str, Any]] = []
             while True:
                 answer = self._client.search(
-                    index=name, query=query, size=0, aggs={"states": {"composite": composite}}
+                    index=name,
+                    query=query,
+                    size=0,
+                    aggs={"states": {"composite": composite}},
+                    allow_partial_search_results=False,
                 )
                 page = answer["aggregations"]["states"]
                 buckets.extend(page["buckets"])
@@ -179,16 +183,14 @@ class ElasticIndex:
         new = {(chunk.document_id, chunk.ordinal) for chunk in chunks}
         with mapped_errors(self._address):
             name = self._generations.verified_name()
-            stored = stored_places(
-                self._client, name, list(dict.fromkeys(c.document_id for c in chunks))
-            )
+            stored = self._stored_places(name, list(dict.fromkeys(c.document_id for c in chunks)))
             vanished = [delete_action(*place) for place in stored if place not in new]
             actions = put_actions(chunks, vectors, packed=self._packed)
             try:
                 self._write([*actions, *vanished])
             except DocumentsRefusedError as error:
                 # Nobody is to read the half that the server took.
-                halves = stored_places(self._client, name, sorted(error.document_ids))
+                halves = self._stored_places(name, sorted(error.document_ids))
                 self._write([delete_action(*place) for place in halves])
                 raise
 
@@ -197,7 +199,7 @@ class ElasticIndex:
         """Rewrite the ACL of a document's chunks, which readers see together."""
         with mapped_errors(self._address):
             name = self._generations.verified_name()
-            stored = stored_places(self._client, name, [document_id])
+            stored = self._stored_places(name, [document_id])
             self._write([acl_action(*place, acl, acl_hash) for place in stored])
 
     @changing
@@ -207,14 +209,14 @@ class ElasticIndex:
             return
         with mapped_errors(self._address):
             name = self._generations.verified_name()
-            stored = stored_places(self._client, name, document_ids)
+            stored = self._stored_places(name, document_ids)
             self._write([delete_action(*place) for place in stored])
 
     @changing
     def optimize(self) -> None:
         """Let readers see every change; the server merges its segments by itself."""
         with mapped_errors(self._address):
-            self._client.indices.refresh(index=self._generations.verified_name())
+            refresh(self._client, self._generations.verified_name(), self._address)
 
     @reading
     def search(
@@ -275,6 +277,7 @@ class ElasticIndex:
     def count(self) -> int:
         """Return how many chunks readers see."""
         answer = self._read(lambda target: self._client.count(index=target))
+        whole(answer, self._address)
         return int(answer["count"])
 
     def close(self) -> None:
@@ -314,6 +317,9 @@ class ElasticIndex:
         answer = self._read(lambda target: self._client.msearch(index=target, searches=searches))
         responses: list[dict[str, Any]] = answer["responses"]
         return responses
+
+    def _stored_places(self, name: str, document_ids: Sequence[str]) -> list[tuple[str, int]]:
+        return stored_places(self._client, name, document_ids, self._address)
 
     def _write(self, actions: Sequence[dict[str, Any]]) -> None:
         write(

@@ -136,7 +136,8 @@ def _of_transport_error(address: str, error: TransportError) -> IndexUnavailable
         return _of_certificate(address, error)
     if isinstance(error, ConnectionTimeout):
         return IndexOutOfReachError(
-            f"Elasticsearch at {address} doesn't answer in time.", "Look at its load; try again."
+            f"Elasticsearch at {address} doesn't answer in time.",
+            "Look at its load and its health; try again.",
         )
     if isinstance(error, SerializationError):
         return IndexUnavailableError(

@@ -18,6 +18,7 @@ P = ParamSpec("P")
 
 # A person waits for an answer; a cluster that has lost a node needs about a second.
 _READ_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.5)
+_WORTH_A_WORD = 2.0
 # A server that restarts needs half a minute.
 _CHANGE_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, *[15.0] * 400)
 
@@ -54,7 +55,9 @@ def patiently(action: Callable[[], T], delays: Iterable[float], most: float) -> 
             left -= delay
             if left < 0:
                 raise
-            logger.warning("%s Trying again in %g s.", error.problem, delay)
+            # A reader's wait is over in a moment; of the other, people want to know.
+            level = logging.INFO if delay < _WORTH_A_WORD else logging.WARNING
+            logger.log(level, "%s Trying again in %g s.", error.problem, delay)
         time.sleep(delay)
     return action()
 

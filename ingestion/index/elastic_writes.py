@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from elastic_transport import ObjectApiResponse
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 
@@ -22,12 +23,33 @@ _BULK_TIMEOUT = "20s"
 _DOCUMENTS_AT_ONCE = 1_000
 
 
+def refresh(client: Elasticsearch, index: str, address: str) -> None:
+    """Let readers see every change.
+
+    Raises:
+        IndexOutOfReachError: A part of the index couldn't do it.
+    """
+    # A refresh waits a minute for a lost part, a count tells at once.
+    whole(client.count(index=index, terminate_after=1), address)
+    whole(client.indices.refresh(index=index), address)
+
+
+def whole(answer: ObjectApiResponse[Any], address: str) -> None:
+    """Check that all parts of an index took part in an answer, which may lack some in silence.
+
+    Raises:
+        IndexOutOfReachError: One didn't.
+    """
+    if answer["_shards"]["failed"]:
+        raise failed_item(address, {"status": 503, "error": {"type": "shard_failures"}})
+
+
 def stored_places(
-    client: Elasticsearch, index: str, document_ids: Sequence[str]
+    client: Elasticsearch, index: str, document_ids: Sequence[str], address: str
 ) -> list[tuple[str, int]]:
     """Return document and ordinal of all chunks that there may be; a few may be missing."""
     # What a killed process wrote last is seen only now.
-    client.indices.refresh(index=index)
+    refresh(client, index, address)
     places: list[tuple[str, int]] = []
     for start in range(0, len(document_ids), _DOCUMENTS_AT_ONCE):
         some = list(document_ids[start : start + _DOCUMENTS_AT_ONCE])
@@ -36,7 +58,13 @@ def stored_places(
             "aggs": {"last": {"max": {"field": "ordinal"}}},
         }
         query = {"terms": {"document_id": some}}
-        answer = client.search(index=index, query=query, size=0, aggs={"documents": by_document})
+        answer = client.search(
+            index=index,
+            query=query,
+            size=0,
+            aggs={"documents": by_document},
+            allow_partial_search_results=False,
+        )
         for bucket in answer["aggregations"]["documents"]["buckets"]:
             last = int(bucket["last"]["value"])
             places.extend((bucket["key"], ordinal) for ordinal in range(last + 1))
@@ -88,7 +116,7 @@ def write(
             refused[documents[item["_id"]]] = str(item["error"]["type"])
         else:
             failed = failed or failed_item(address, item)
-    client.indices.refresh(index=index)
+    refresh(client, index, address)
     if failed is not None:
         raise failed
     if refused:
