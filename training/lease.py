@@ -63,14 +63,19 @@ class Lease:
     def held(self) -> bool:
         """Return whether this holder has it now."""
         with reading(self._engine) as connection:
-            return self._count(connection) == 1
-
-    def _count(self, connection: Connection) -> int:
-        alive = leases.c.expires_at > now_seconds(self._engine)
-        return connection.scalar(sa.select(sa.func.count()).where(self._mine(), alive)) or 0
+            return is_held(connection, self.name, self.holder)
 
     def _mine(self) -> sa.ColumnElement[bool]:
         return (leases.c.name == self.name) & (leases.c.holder == self.holder)
+
+
+def is_held(connection: Connection, name: str, holder: str | None = None) -> bool:
+    """Return whether somebody, or this holder, has the lease now."""
+    mine = leases.c.name == name
+    if holder is not None:
+        mine &= leases.c.holder == holder
+    alive = leases.c.expires_at > now_seconds(connection.engine)
+    return connection.execute(sa.select(leases.c.name).where(mine, alive)).first() is not None
 
 
 def _is_sqlite(engine: Engine) -> bool:

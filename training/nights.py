@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
 from training.database import reading, writing
+from training.lease import is_held
 from training.tables import nights
 
 MAX_ATTEMPTS = 2
@@ -21,6 +22,7 @@ MAX_ATTEMPTS = 2
 class NightOutcome(enum.StrEnum):
     """How a night ended."""
 
+    WAITING = "waiting"  # its moment has come; whoever gets the lease runs it
     RUNNING = "running"
     FINISHED = "finished"  # the process exited with 0; its report says what it decided
     FAILED = "failed"
@@ -65,6 +67,17 @@ class Nights:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def enter(self, slot: datetime, holder: str) -> None:
+        """Enter that the moment of a slot has come, so that its night isn't lost.
+
+        It waits in the diary while another night runs, or when this process dies before it begins.
+        """
+        with writing(self._engine, lock="nights") as connection:
+            if not _has(connection, slot):
+                now = datetime.now(UTC)
+                values = _unstarted(slot, holder, NightOutcome.WAITING) | {"started_at": now}
+                connection.execute(nights.insert().values(values))
+
     def begin(self, trigger: str, holder: str, slot: datetime | None = None) -> NightRecord | None:
         """Enter a night that starts now; None when its slot has had its night.
 
@@ -105,47 +118,35 @@ class Nights:
     def skip(self, slot: datetime, holder: str, reason: str) -> NightRecord | None:
         """Enter that a slot had no night; None when it is in the diary already."""
         now = datetime.now(UTC)
+        values = _unstarted(slot, holder, NightOutcome.SKIPPED) | {"report": {"reason": reason}}
+        values |= {"started_at": now, "finished_at": now}
         with writing(self._engine, lock="nights") as connection:
-            if connection.execute(sa.select(nights.c.id).where(nights.c.slot == slot)).first():
+            if _has(connection, slot):
                 return None
-            statement = nights.insert().values(
-                slot=slot,
-                trigger="schedule",
-                holder=holder,
-                attempts=0,
-                started_at=now,
-                finished_at=now,
-                outcome=NightOutcome.SKIPPED.value,
-                report={"reason": reason},
-            )
-            return _night(
-                connection, connection.execute(statement.returning(nights.c.id)).scalar_one()
-            )
+            statement = nights.insert().values(values).returning(nights.c.id)
+            return _night(connection, connection.execute(statement).scalar_one())
 
-    def to_resume(self, since: datetime) -> list[datetime]:
-        """Return the slots after a moment whose night was interrupted and may be tried again."""
-        query = nights.select().where(nights.c.slot >= since).order_by(nights.c.slot)
-        with reading(self._engine) as connection:
-            return [row.slot for row in connection.execute(query) if _may_resume(row)]
+    def take_stock(self, lease: str, since: datetime) -> tuple[list[NightRecord], list[datetime]]:
+        """Close the nights that nobody will run any more; return these, and the slots to run yet.
 
-    def close_interrupted(self, before: datetime) -> list[NightRecord]:
-        """Enter "interrupted" for nights that nobody will resume; return those.
-
-        The caller holds the lease: nights that still count as running lost their process.
+        Args:
+            lease: Its holder runs a night: while there is one, nothing is closed or to be run.
+                The lease isn't taken, so that looking never keeps a night from starting.
+            since: Slots before this are too old to be run.
         """
         with writing(self._engine, lock="nights") as connection:
-            query = nights.select().where(nights.c.outcome == NightOutcome.RUNNING.value)
-            rows = connection.execute(query).all()
-            dead = [
-                row for row in rows if row.slot is None or row.slot < before or not _may_resume(row)
-            ]
-            for row in dead:
-                connection.execute(
-                    nights.update()
-                    .where(nights.c.id == row.id)
-                    .values(outcome=NightOutcome.INTERRUPTED.value, finished_at=datetime.now(UTC))
-                )
-            return [_night(connection, row.id) for row in dead]
+            if is_held(connection, lease):
+                return [], []
+            # No night can begin before this transaction ends: what counts as running is dead.
+            open_ones = nights.c.outcome.in_([outcome.value for outcome in _OPEN])
+            rows = connection.execute(nights.select().where(open_ones).order_by(nights.c.slot))
+            kept, closed = [], []
+            for row in rows.all():
+                if row.slot is not None and row.slot >= since and _may_resume(row):
+                    kept.append(row.slot)
+                elif row.outcome != NightOutcome.INTERRUPTED.value:
+                    closed.append(_close(connection, row))
+            return closed, kept
 
     def recent(self, limit: int = 10) -> list[NightRecord]:
         """Return the last nights, newest first."""
@@ -154,9 +155,32 @@ class Nights:
             return [_record(row) for row in connection.execute(query)]
 
 
+_OPEN = (NightOutcome.WAITING, NightOutcome.RUNNING, NightOutcome.INTERRUPTED)
+
+
 def _may_resume(row: Row[Any]) -> bool:
-    stopped = row.outcome in {NightOutcome.RUNNING.value, NightOutcome.INTERRUPTED.value}
-    return stopped and row.attempts < MAX_ATTEMPTS
+    return row.outcome in _OPEN and row.attempts < MAX_ATTEMPTS
+
+
+def _unstarted(slot: datetime, holder: str, outcome: NightOutcome) -> dict[str, Any]:
+    fixed = {"trigger": "schedule", "attempts": 0, "report": {}}
+    return {"slot": slot, "holder": holder, "outcome": outcome.value, **fixed}
+
+
+def _has(connection: Connection, slot: datetime) -> bool:
+    return (
+        connection.execute(sa.select(nights.c.id).where(nights.c.slot == slot)).first() is not None
+    )
+
+
+def _close(connection: Connection, row: Row[Any]) -> NightRecord:
+    values: dict[str, Any] = {"outcome": NightOutcome.INTERRUPTED.value}
+    if row.outcome == NightOutcome.WAITING.value:
+        reason = "Another night ran at its time, and for too long after."
+        values = {"outcome": NightOutcome.SKIPPED.value, "report": {"reason": reason}}
+    values["finished_at"] = datetime.now(UTC)
+    connection.execute(nights.update().where(nights.c.id == row.id).values(values))
+    return _night(connection, row.id)
 
 
 def _night(connection: Connection, night_id: int) -> NightRecord:

@@ -2,7 +2,8 @@
 
 Several processes may share one database. Each has the job; whoever gets the lease and finds the
 slot unclaimed in the diary runs the night. When that process dies, its lease expires and another
-one tries the slot again.
+one tries the slot again. Only who runs a night takes the lease: a watch that took it to look
+around once made the job of the same moment believe that another night ran, and the night was lost.
 """
 
 from __future__ import annotations
@@ -155,7 +156,9 @@ class NightScheduler:
         """Run the night of the last moment of the schedule, unless it has been run or runs now."""
         slot = last_fire_time(self._trigger, datetime.now(UTC), self._grace)
         if slot is not None:
-            self._run("schedule", _new_holder(), slot)
+            holder = _new_holder()
+            self._nights.enter(slot, holder)
+            self._run("schedule", holder, slot)
 
     @property
     def _limit(self) -> float:
@@ -210,16 +213,9 @@ class NightScheduler:
         return night
 
     def _watch(self) -> None:
-        """Take over the night of a process that died."""
-        lease = Lease(self._engine, LEASE, _new_holder(), self._lease_seconds)
-        if not lease.acquire():
-            return  # a night runs, or its lease hasn't expired yet
+        """Take over the night that waits in the diary, or whose process died."""
         since = datetime.now(UTC) - self._grace
-        try:
-            closed = self._nights.close_interrupted(since)
-            slots = self._nights.to_resume(since)
-        finally:
-            lease.release()
+        closed, slots = self._nights.take_stock(LEASE, since)
         for night in closed:
             self._on_finished(night)
         if slots and self._scheduler is not None:

@@ -1,8 +1,6 @@
 """The clock: real schedulers, real processes, killed and raced."""
 
-import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -36,7 +34,7 @@ def python(code: str, *arguments: object) -> list[str]:
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came"
@@ -219,9 +217,11 @@ def test_a_night_dies_with_whoever_started_it(tmp_path: Path) -> None:
         "run_night(sys.argv[1:], 600, lambda: True)"
     )
     with subprocess.Popen(python(code, *python(GRANDCHILD, file))) as starter:
-        pid = pid_in(file)
-        assert is_alive(pid)
-        os.kill(starter.pid, signal.SIGKILL)
+        try:
+            pid = pid_in(file)
+            assert is_alive(pid)
+        finally:
+            starter.kill()
     wait_until(lambda: not is_alive(pid))
 
 
@@ -247,15 +247,46 @@ def test_an_interrupted_slot_is_tried_again_but_not_for_ever(database: Engine) -
     first = nights.begin("schedule", "holder 1", slot)
     assert first is not None
     for attempt in range(2, MAX_ATTEMPTS + 1):
-        assert nights.to_resume(slot) == [slot]
+        assert nights.take_stock(LEASE, slot) == ([], [slot])
         again = nights.begin("schedule", f"holder {attempt}", slot)
         assert again is not None
         assert (again.id, again.attempts) == (first.id, attempt)
     # The first holder is back, but the night is no longer its own.
     assert nights.finish(first, NightOutcome.FINISHED, 0, {}).outcome == NightOutcome.RUNNING
-    assert nights.to_resume(slot) == []
-    assert [night.outcome for night in nights.close_interrupted(slot)] == [NightOutcome.INTERRUPTED]
+    closed, left = nights.take_stock(LEASE, slot)
+    assert [night.outcome for night in closed] == [NightOutcome.INTERRUPTED]
+    assert left == []
     assert nights.begin("schedule", "late", slot) is None
+
+
+def test_a_slot_whose_moment_has_come_waits_for_its_night(database: Engine) -> None:
+    nights = Nights(database)
+    slot, since = datetime(2026, 1, 5, 2, tzinfo=UTC), datetime(2026, 1, 5, 1, tzinfo=UTC)
+    for holder in "ab":
+        nights.enter(slot, holder)
+    assert [night.outcome for night in nights.recent()] == [NightOutcome.WAITING]
+    lease = Lease(database, LEASE, "by hand", 60)
+    assert lease.acquire()
+    assert nights.take_stock(LEASE, since) == ([], [])  # the holder may be about to begin it
+    lease.release()
+    assert nights.take_stock(LEASE, since) == ([], [slot])
+    night = nights.begin("schedule", "c", slot)
+    assert night is not None
+    assert (night.holder, night.attempts) == ("c", 1)
+    nights.finish(night, NightOutcome.FINISHED, 0, {})
+    nights.enter(slot, "d")
+    assert [night.outcome for night in nights.recent()] == [NightOutcome.FINISHED]
+
+
+def test_a_slot_that_waited_for_too_long_is_skipped_with_the_reason(database: Engine) -> None:
+    nights = Nights(database)
+    slot = datetime(2026, 1, 5, 2, tzinfo=UTC)
+    nights.enter(slot, "a")
+    closed, left = nights.take_stock(LEASE, slot + timedelta(minutes=1))
+    assert [(night.outcome, night.slot) for night in closed] == [(NightOutcome.SKIPPED, slot)]
+    assert "Another night" in closed[0].report["reason"]
+    assert left == []
+    assert nights.take_stock(LEASE, slot) == ([], [])
 
 
 def test_a_restart_keeps_the_job_and_a_new_schedule_replaces_it(
@@ -326,6 +357,24 @@ def test_a_night_missed_a_little_is_made_up_for(
     assert finished[0].report == {"pairs": 3}
 
 
+def test_a_night_that_is_due_while_another_one_runs_comes_after_it(
+    database: Engine, make_scheduler: Callable[..., NightScheduler], finished: list[NightRecord]
+) -> None:
+    settings, slot = last_due(timedelta(minutes=30))
+    store_due_job(database, settings, slot)
+    other = Lease(database, LEASE, "by hand", 600)
+    assert other.acquire()
+    scheduler = make_scheduler(["true"], settings)
+    scheduler.start()
+    nights = Nights(database)
+    wait_until(lambda: [night.outcome for night in nights.recent()] == [NightOutcome.WAITING])
+    wait_for_later(scheduler)
+    other.release()
+    wait_until(lambda: finished != [])
+    scheduler.stop()
+    assert [(night.outcome, night.slot) for night in finished] == [(NightOutcome.FINISHED, slot)]
+
+
 def test_running_now_and_dry(
     database: Engine, make_scheduler: Callable[..., NightScheduler], finished: list[NightRecord]
 ) -> None:
@@ -391,28 +440,40 @@ time.sleep(600)
 """
 
 
-def start_runner(
-    url: str, settings: TrainingSettings, command: list[str]
-) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        python(RUNNER, url, settings.schedule, *command), stdout=subprocess.PIPE, text=True
-    )
+Runner = subprocess.Popen[str]
 
 
-def end_runner(runner: "subprocess.Popen[str]") -> None:
-    os.kill(runner.pid, signal.SIGKILL)
+@pytest.fixture
+def start_runner(database_url: str) -> Iterator[Callable[[TrainingSettings, list[str]], Runner]]:
+    """Start processes that run a scheduler; what is left of them ends with the test."""
+    runners: list[Runner] = []
+
+    def start(settings: TrainingSettings, command: list[str]) -> Runner:
+        runner = python(RUNNER, database_url, settings.schedule, *command)
+        runners.append(subprocess.Popen(runner, stdout=subprocess.PIPE, text=True))
+        return runners[-1]
+
+    yield start
+    for runner in runners:
+        end_runner(runner)
+
+
+def end_runner(runner: Runner) -> None:
+    runner.kill()
     with runner:
         pass
 
 
 @pytest.mark.slow
 def test_of_two_processes_one_runs_each_night(
-    database: Engine, database_url: str, tmp_path: Path
+    database: Engine,
+    start_runner: Callable[[TrainingSettings, list[str]], Runner],
+    tmp_path: Path,
 ) -> None:
     log = tmp_path / "log"
     settings, slot = last_due(timedelta(minutes=30))
     code = "import sys; open(sys.argv[1], 'a').write('ran\\n')"
-    runners = [start_runner(database_url, settings, python(code, log)) for _ in range(2)]
+    runners = [start_runner(settings, python(code, log)) for _ in range(2)]
     for runner in runners:
         assert runner.stdout is not None
         assert runner.stdout.readline() == "started\n"
@@ -421,15 +482,15 @@ def test_of_two_processes_one_runs_each_night(
         set_next_run_time(database, slot)
         wait_until(lambda: [n.outcome for n in nights.recent()] == [NightOutcome.FINISHED])
         time.sleep(2)  # the other one's chance to run it too
-    for runner in runners:
-        end_runner(runner)
     assert log.read_text() == "ran\n"
     assert [night.slot for night in nights.recent()] == [slot]
 
 
 @pytest.mark.slow
 def test_the_night_of_a_killed_process_is_taken_over(
-    database: Engine, database_url: str, tmp_path: Path
+    database: Engine,
+    start_runner: Callable[[TrainingSettings, list[str]], Runner],
+    tmp_path: Path,
 ) -> None:
     log = tmp_path / "log"
     code = (
@@ -441,9 +502,9 @@ def test_the_night_of_a_killed_process_is_taken_over(
     )
     settings, slot = last_due(timedelta(minutes=30))
     store_due_job(database, settings, slot)
-    first = start_runner(database_url, settings, python(code, log))
+    first = start_runner(settings, python(code, log))
     wait_until(lambda: log.exists() and log.read_text().endswith("\n"))
-    second = start_runner(database_url, settings, python(code, log))
+    second = start_runner(settings, python(code, log))
     assert second.stdout is not None
     assert second.stdout.readline() == "started\n"
     assert [night.outcome for night in Nights(database).recent()] == [NightOutcome.RUNNING]
@@ -456,6 +517,5 @@ def test_the_night_of_a_killed_process_is_taken_over(
         )
 
     wait_until(taken_over)
-    end_runner(second)
     first_pid = int(log.read_text().split()[0])
     assert not is_alive(first_pid)
