@@ -14,7 +14,7 @@ from bot.errors import SettingsError
 from bot.settings import SlackSettings
 from bot.slack.blocks import build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
-from bot.slack.listeners import ask, messages
+from bot.slack.listeners import ask, messages, review
 from bot.slack.parts import Parts
 from bot.slack.worker import Worker
 
@@ -84,7 +84,7 @@ def build_app(parts: Parts) -> App:
         app = _bolt_app(client, settings)
     except (BoltError, *OUTSIDE_ERRORS) as error:
         raise no_slack("the bot's token (xoxb-…)", error) from error
-    for family in (messages, ask):
+    for family in (messages, ask, review):
         family.register(app, parts)
     return app
 
