@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from bot.answer import Answer, Answerer, Question
 from bot.errors import SettingsError
+from bot.metrics import count_answer
 from bot.recording import record_of
 from bot.respond import AnswerText
 from bot.settings import Settings
@@ -153,12 +154,24 @@ class Nightshift:
         """The chain from question to answer."""
         return Answerer(self.retriever, self.embedder, self.writer, self.settings.answer)
 
+    def warm(self) -> None:
+        """Load what the first answer would have to wait for.
+
+        Raises:
+            EmbeddingError, IndexUnavailableError, ModelError: A part can't be used.
+        """
+        self.embedder.embed_query("ready")
+        _ = self.index.generation
+        if not self.settings.model.is_remote and self.writer.has_its_voice():
+            self.engine.warm()
+
     def ask(self, question: Question) -> Iterator[AnswerText | Answer]:
         """Stream an answer, and keep it with its provenance before its end is shown."""
         asked_at = datetime.now(UTC)
         for event in self.answerer.stream(question):
             if isinstance(event, Answer):
                 self.feedback.record_answer(record_of(event, asked_at))
+                count_answer(event.style, event.refused, event.timings)
             yield event
 
     def close(self) -> None:

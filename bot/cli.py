@@ -13,7 +13,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bot.commands import adapters, ask, chat, demo, doctor, evaluate, ingest, nights, pairs, serve
+from bot.commands import (
+    adapters,
+    ask,
+    chat,
+    demo,
+    doctor,
+    evaluate,
+    ingest,
+    manifest,
+    nights,
+    pairs,
+    serve,
+)
 from bot.commands.context import Options, configure_logging
 from bot.errors import PERSON_ERRORS
 
@@ -39,6 +51,7 @@ adapters.register(app)
 evaluate.register(app)
 doctor.register(app)
 serve.register(app)
+manifest.register(app)
 demo.register(app)
 
 

@@ -3,6 +3,7 @@
 NightshiftError
 ├── SettingsError       a setting that is unknown or wrong
 ├── QuestionError       a question that can't be taken (empty, too long)
+├── SlackDownError      Slack can't be heard, or nobody listens to it
 └── ModelError          the language model can't answer now
     ├── ModelBusyError      too many questions wait
     └── ModelTimeoutError   it took too long
@@ -31,6 +32,10 @@ class SettingsError(NightshiftError):
 
 class QuestionError(NightshiftError):
     """A question that can't be taken."""
+
+
+class SlackDownError(NightshiftError):
+    """Slack can't be heard, or nobody listens to it."""
 
 
 class ModelError(NightshiftError):

@@ -89,6 +89,7 @@ class SlackSettings(BaseModel):
         default_factory=list, description="User or user group ids, or user group handles."
     )
     admin_channel: str = Field("", description="Where reports of the nights are posted.")
+    admin_team: str = Field("", description="With several workspaces: the id of that channel's.")
     experts: list[str] = Field(
         default_factory=list, description="Who is asked where a channel names nobody."
     )

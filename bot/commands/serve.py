@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
+import sqlalchemy as sa
 import typer
+from prometheus_client import REGISTRY
 from rich.console import Console
+from sqlalchemy.engine import Engine
 
 from bot.commands.adapters import BARE
 from bot.commands.context import opened, settings_of
 from bot.commands.nights import night_command
 from bot.commands.state import opened_database, registry_of
-from bot.health import serve_health
+from bot.errors import PERSON_ERRORS, SettingsError
+from bot.metrics import DatabaseCollector
 from bot.settings import Settings, SlackSettings
+from bot.web import Check, Pages, serve_web
+from training.database import reading
 from training.nights import NightRecord
 from training.schedule import NightScheduler
 
 if TYPE_CHECKING:
+    from bot.assembly import Nightshift
     from bot.slack.app import SlackBot
+
+
+_PORT = 8080
 
 
 class _StopAsked(Exception):  # noqa: N818 - a wish, not a fault
@@ -38,19 +47,28 @@ def serve(
     context: typer.Context,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Answer GET /health on this port of localhost."),
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"For /healthz, /readyz and /metrics, and for Slack by HTTP. [default: {_PORT}]",
+            show_default=False,
+        ),
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
 ) -> None:
     """Keep running: start the night on its schedule, and answer in Slack if tokens are set.
 
-    SIGTERM or Ctrl-C ends it; a night under way is stopped, and tried again at the next start.
+    SIGTERM or Ctrl-C ends it: answers under way are finished, a night under way is stopped and
+    tried again at the next start.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ask_to_stop)
     try:
         with ExitStack() as stack:
-            _start(context, port, stack, console)
+            _start(context, host, port, stack, console)
             while True:
                 time.sleep(3600)
     except _StopAsked:
@@ -64,7 +82,9 @@ def told(night: NightRecord) -> str:
     return f"Night {night.started_at:%Y-%m-%d %H:%M}: {outcome}. {report.get('reason', '')}".strip()
 
 
-def _start(context: typer.Context, port: int | None, stack: ExitStack, console: Console) -> None:
+def _start(
+    context: typer.Context, host: str, port: int | None, stack: ExitStack, console: Console
+) -> None:
     settings = settings_of(context)
     bots: list[SlackBot] = []
 
@@ -82,48 +102,92 @@ def _start(context: typer.Context, port: int | None, stack: ExitStack, console: 
     live, moment = registry.current(), scheduler.next_run_time()
     console.print(f"Live: {live.version if live else BARE}.")
     console.print(f"Next night: {moment:%A at %H:%M %Z}." if moment else "Nights are switched off.")
-    if port is not None:
-        bound = stack.enter_context(serve_health(port, _health(scheduler, settings)))
-        console.print(f"Health: http://127.0.0.1:{bound}/health")
+    REGISTRY.register(DatabaseCollector(database, registry))
+    pages = _pages(database, scheduler, bots, settings.slack)
+    _serve_pages(pages, host, port, stack, console, needed=settings.slack.mode == "http")
     console.print("Running. Ctrl-C ends it.")
 
 
 def _start_slack(
     settings: Settings, scheduler: NightScheduler, stack: ExitStack, console: Console
 ) -> list[SlackBot]:
-    missing = _missing_tokens(settings.slack)
+    missing = missing_for_slack(settings.slack)
     if missing:
         console.print(f"Without Slack: {' and '.join(missing)} not set.")
         return []
     from bot.slack.app import SlackBot
     from bot.slack.clients import Clients
+    from bot.slack.oauth import Installations
     from bot.slack.parts import build_parts
 
+    slack = settings.slack
     nightshift = stack.enter_context(opened(settings))
-    parts = build_parts(nightshift, Clients(settings.slack), scheduler.run_now)
-    slack = SlackBot(parts)
-    stack.callback(slack.stop)
-    slack.start()
+    installations = Installations(slack, nightshift.database) if slack.client_id else None
+    clients = Clients(slack, installations.token_of if installations else None)
+    bot = SlackBot(build_parts(nightshift, clients, scheduler.run_now), installations)
+    stack.callback(bot.stop)
+    _warm(nightshift, console)
+    bot.start(connect=slack.mode == "socket")
     console.print("In Slack: mention the bot in a channel, or write to it.")
-    return [slack]
+    return [bot]
 
 
-def _missing_tokens(slack: SlackSettings) -> list[str]:
-    tokens = {"BOT_TOKEN": slack.bot_token, "APP_TOKEN": slack.app_token}
-    return [f"NIGHTSHIFT_SLACK__{n}" for n, value in tokens.items() if not value.get_secret_value()]
+def _warm(nightshift: Nightshift, console: Console) -> None:
+    """Load the models before questions come; what is broken is told, and may be mended later."""
+    console.print("Loading the models.")
+    try:
+        nightshift.warm()
+    except PERSON_ERRORS as error:
+        console.print(f"{error.problem} {error.mend}")
 
 
-def _health(scheduler: NightScheduler, settings: Settings) -> Callable[[], dict[str, str]]:
-    registry = registry_of(settings)
+def missing_for_slack(slack: SlackSettings) -> list[str]:
+    """Return the variables that Slack needs in this mode and that aren't set."""
+    needed = {"CLIENT_SECRET": slack.client_secret} if slack.client_id else {}
+    needed |= {} if slack.client_id else {"BOT_TOKEN": slack.bot_token}
+    if slack.mode == "http":
+        needed["SIGNING_SECRET"] = slack.signing_secret
+    else:
+        needed["APP_TOKEN"] = slack.app_token
+    return [
+        f"NIGHTSHIFT_SLACK__{name}"
+        for name, value in needed.items()
+        if not value.get_secret_value()
+    ]
 
-    def state() -> dict[str, str]:
-        live, moment = registry.current(), scheduler.next_run_time()
-        return {
-            "live": live.version if live else "",
-            "next_night": moment.isoformat() if moment else "",
-        }
 
-    return state
+def _pages(
+    database: Engine, scheduler: NightScheduler, bots: list[SlackBot], slack: SlackSettings
+) -> Pages:
+    def database_answers() -> str:
+        with reading(database) as connection:
+            connection.execute(sa.text("SELECT 1"))
+        return "answers"
+
+    def next_night() -> str:
+        moment = scheduler.next_run_time()
+        return moment.isoformat() if moment else "switched off"
+
+    alive: dict[str, Check] = {f"slack {n}": bot.alive for n, bot in enumerate(bots)}
+    ready: dict[str, Check] = {"database": database_answers, "next night": next_night}
+    for bot in bots:
+        ready |= {"slack": bot.connected, "index": bot.index_answers}
+    wants_requests = slack.mode == "http" or slack.client_id
+    return Pages(alive, ready, bots[0].pages if bots and wants_requests else None)
+
+
+def _serve_pages(
+    pages: Pages, host: str, port: int | None, stack: ExitStack, console: Console, *, needed: bool
+) -> None:
+    """Serve the pages; only a port that was asked for, or that Slack needs, must be free."""
+    try:
+        bound = stack.enter_context(serve_web(pages, host, _PORT if port is None else port))
+    except SettingsError as error:
+        if needed or port is not None:
+            raise
+        console.print(f"{error.problem} So there is no /healthz; {error.mend.lower()}")
+        return
+    console.print(f"Health: http://{host}:{bound}/healthz, /readyz and /metrics")
 
 
 def _ask_to_stop(_number: int, _frame: FrameType | None) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_bolt.error import BoltError
 from slack_sdk import WebClient
 
-from bot.errors import SettingsError
+from bot.errors import SettingsError, SlackDownError
 from bot.settings import SlackSettings
 from bot.slack.blocks import build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
 from bot.slack.listeners import ask, messages, review
+from bot.slack.oauth import Installations
 from bot.slack.parts import Parts
 from bot.slack.worker import Worker
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _LAZY_THREADS = 8
 
@@ -28,15 +34,16 @@ class SlackBot:
 
     Args:
         parts: What to work with.
+        installations: Where several workspaces are served; else the settings' token is used.
 
     Raises:
         SettingsError: Slack refuses the bot's token, or can't be reached.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, installations: Installations | None = None) -> None:
         self._parts = parts
         self._settings = parts.settings
-        self.app = build_app(parts)
+        self.app = build_app(parts, installations)
         self._worker = Worker(parts)
         self._socket: SocketModeHandler | None = None
 
@@ -44,7 +51,7 @@ class SlackBot:
         """Start answering.
 
         Args:
-            connect: Open the socket; without it, events are handed to `app`.
+            connect: Open the socket; without it, events come through `pages` or `app`.
 
         Raises:
             SettingsError: The socket can't be opened.
@@ -59,12 +66,50 @@ class SlackBot:
             self._socket.close()  # type: ignore[no-untyped-call]
         self._worker.stop()
 
+    @property
+    def pages(self) -> WSGIApplication:
+        """What is under ``/slack/`` in HTTP mode: Slack's requests, and the installation."""
+        handler: WSGIApplication = SlackRequestHandler(self.app)
+        return handler
+
+    def alive(self) -> str:
+        """Say that the threads run.
+
+        Raises:
+            SlackDownError: One has ended.
+        """
+        if not self._worker.is_alive():
+            raise SlackDownError("A thread that answers has ended.", "Start Nightshift again.")
+        return f"{self._settings.workers} threads answer, {self._worker.running} questions at work"
+
+    def connected(self) -> str:
+        """Say how Slack's events come in.
+
+        Raises:
+            SlackDownError: The socket is closed; it is opened again by itself.
+        """
+        if self._socket is None:
+            return "by HTTP"
+        if not self._socket.client.is_connected():
+            raise SlackDownError(
+                "The connection to Slack is closed.", "It is opened again; look at the network."
+            )
+        return "by Socket Mode"
+
+    def index_answers(self) -> str:
+        """Say which chunks are served.
+
+        Raises:
+            IndexUnavailableError: The index can't be searched.
+        """
+        return f"{self._parts.nightshift.index.count()} chunks"
+
     def tell_admins(self, text: str) -> None:
         """Post to the admin channel, if there is one."""
         channel = self._settings.admin_channel
         if not channel:
             return
-        client = self._parts.clients.of("")
+        client = self._parts.clients.of(self._settings.admin_team)
         try:
             for part in build_notice_reply(text).parts:
                 client.chat_postMessage(channel=channel, text=part.text)
@@ -72,16 +117,17 @@ class SlackBot:
             logger.error("Slack took no message for the admins: %s", kind_of(error))
 
 
-def build_app(parts: Parts) -> App:
+def build_app(parts: Parts, installations: Installations | None = None) -> App:
     """Return the Bolt app. An event is acknowledged after its handler: what came in is stored.
 
     Raises:
         SettingsError: Slack refuses the bot's token, or can't be reached.
     """
     settings = parts.settings
-    client = open_client(settings, settings.bot_token.get_secret_value())
+    token = "" if installations else settings.bot_token.get_secret_value()
+    client = open_client(settings, token)
     try:
-        app = _bolt_app(client, settings)
+        app = _bolt_app(client, settings, installations)
     except (BoltError, *OUTSIDE_ERRORS) as error:
         raise no_slack("the bot's token (xoxb-…)", error) from error
     for family in (messages, ask, review):
@@ -89,9 +135,12 @@ def build_app(parts: Parts) -> App:
     return app
 
 
-def _bolt_app(client: WebClient, settings: SlackSettings) -> App:
+def _bolt_app(
+    client: WebClient, settings: SlackSettings, installations: Installations | None
+) -> App:
     return App(
         client=client,
+        oauth_settings=installations.flow_settings() if installations else None,
         signing_secret=settings.signing_secret.get_secret_value() or None,
         logger=logging.getLogger("bot.slack.bolt"),
         process_before_response=True,

@@ -11,6 +11,7 @@ from typing import Any
 from bot.answer import Answer, Question
 from bot.conversation import Turn
 from bot.errors import PERSON_ERRORS
+from bot.metrics import QUESTIONS, SLACK_ERRORS
 from bot.respond import AnswerText
 from bot.slack.audience import Decision, decide
 from bot.slack.blocks import Reply, build_answer_reply, build_notice_reply
@@ -87,6 +88,10 @@ class Worker:
             self.parts.queue.hand_back(held.task.id, tried=False)
         keeper.join()
 
+    def is_alive(self) -> bool:
+        """Whether all its threads run."""
+        return all(thread.is_alive() for thread in self._threads)
+
     @property
     def running(self) -> int:
         """How many questions are being answered here."""
@@ -128,11 +133,14 @@ class Worker:
         self._held.add(held)
         queue, task = self.parts.queue, held.task
         try:
-            queue.finish(task.id, self._deliver(held))
+            status = self._deliver(held)
+            queue.finish(task.id, status)
+            QUESTIONS.labels(status.value).inc()
         except _Lost:
             logger.info("A question went to another process")
         except OUTSIDE_ERRORS as error:
             logger.warning("Slack took no message: %s", kind_of(error))
+            SLACK_ERRORS.labels(kind_of(error)).inc()
             if task.attempts < _MAX_ATTEMPTS:
                 queue.hand_back(task.id, _RETRY_SECONDS)
             else:
