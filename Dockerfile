@@ -31,8 +31,9 @@ RUN useradd --create-home --uid 10001 nightshift && \
     install --directory --owner nightshift --group nightshift /data
 USER nightshift
 VOLUME /data
+EXPOSE 8080
 
 HEALTHCHECK --interval=60s --timeout=30s --start-period=60s --retries=3 \
     CMD ["nightshift", "doctor", "--quick"]
 ENTRYPOINT ["nightshift"]
-CMD ["serve"]
+CMD ["serve", "--host", "0.0.0.0"]

@@ -165,10 +165,10 @@ def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
         else:
             text = f"{variable} hasn't the form of one."
             yield Finding("Slack", Level.PROBLEM, text, f"Copy it anew: {meaning}.")
-    missing = sorted({"bot_token", "app_token"} - given.keys())
+    missing = slack.missing()
     if given and missing:
-        names = " and ".join(f"NIGHTSHIFT_SLACK__{name.upper()}" for name in missing)
-        yield Finding("Slack", Level.NOTE, f"Slack needs {names} too.", "Set both tokens.")
+        text = f"Slack needs {' and '.join(missing)} too (slack.mode = '{slack.mode}')."
+        yield Finding("Slack", Level.NOTE, text, "Set what is missing.")
     yield from _admin_channel(slack, bool(given))
 
 

@@ -116,6 +116,17 @@ class SlackSettings(BaseModel):
     per_person_and_day: int = Field(200, ge=0, description="Questions in 24 hours; 0: any number.")
     per_day: int = Field(0, ge=0, description="Questions of all in 24 hours; 0: any number.")
 
+    def missing(self) -> list[str]:
+        """Return the variables that this way of reaching Slack needs and that aren't set."""
+        several = {"CLIENT_SECRET": self.client_secret}
+        needed = several if self.client_id else {"BOT_TOKEN": self.bot_token}
+        if self.mode == "http":
+            needed["SIGNING_SECRET"] = self.signing_secret
+        else:
+            needed["APP_TOKEN"] = self.app_token
+        missing = [name for name, value in needed.items() if not value.get_secret_value()]
+        return [f"NIGHTSHIFT_SLACK__{name}" for name in missing]
+
     @model_validator(mode="after")
     def _one_vote_an_emoji(self) -> Self:
         both = set(self.up_emoji) & set(self.down_emoji)

@@ -111,7 +111,7 @@ def _start(
 def _start_slack(
     settings: Settings, scheduler: NightScheduler, stack: ExitStack, console: Console
 ) -> list[SlackBot]:
-    missing = missing_for_slack(settings.slack)
+    missing = settings.slack.missing()
     if missing:
         console.print(f"Without Slack: {' and '.join(missing)} not set.")
         return []
@@ -139,21 +139,6 @@ def _warm(nightshift: Nightshift, console: Console) -> None:
         nightshift.warm()
     except PERSON_ERRORS as error:
         console.print(f"{error.problem} {error.mend}")
-
-
-def missing_for_slack(slack: SlackSettings) -> list[str]:
-    """Return the variables that Slack needs in this mode and that aren't set."""
-    needed = {"CLIENT_SECRET": slack.client_secret} if slack.client_id else {}
-    needed |= {} if slack.client_id else {"BOT_TOKEN": slack.bot_token}
-    if slack.mode == "http":
-        needed["SIGNING_SECRET"] = slack.signing_secret
-    else:
-        needed["APP_TOKEN"] = slack.app_token
-    return [
-        f"NIGHTSHIFT_SLACK__{name}"
-        for name, value in needed.items()
-        if not value.get_secret_value()
-    ]
 
 
 def _pages(
