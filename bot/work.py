@@ -178,6 +178,12 @@ class WorkQueue:
         with writing(self._engine, lock="work") as connection:
             return self._claim(connection, team, keys)
 
+    def unclaim(self, team: str, keys: Sequence[str]) -> None:
+        """Let something be claimed again: it could not be done."""
+        gone = claims.c.key.in_([storable(key) for key in keys])
+        with writing(self._engine) as connection:
+            connection.execute(claims.delete().where(claims.c.team == team, gone))
+
     def take(self) -> Task | None:
         """Return the question whose turn it is, held from now on; None where none waits."""
         now = now_seconds(self._engine)
@@ -295,6 +301,13 @@ class WorkQueue:
                 .values(stop=Stop.ASKED.value)
             )
             return connection.execute(statement).rowcount == 1
+
+    def find(self, task_id: str) -> tuple[Task, QuestionStatus] | None:
+        """Return a question and where it stands, whoever has it; None where there is none."""
+        with reading(self._engine) as connection:
+            query = questions.select().where(questions.c.id == storable(task_id))
+            row = connection.execute(query).first()
+        return None if row is None else (_task(row), QuestionStatus(row.status))
 
     def position(self, task_id: str) -> int:
         """Return how many questions are answered before one that waits; 0 for any other."""

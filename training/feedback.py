@@ -59,6 +59,12 @@ class Feedback:
             raise _unknown_answer()
         return answer_from_row(found)
 
+    def knows(self, answer_id: str) -> bool:
+        """Return whether an answer is recorded."""
+        query = sa.select(answers.c.id).where(answers.c.id == storable(answer_id))
+        with reading(self._engine) as connection:
+            return connection.execute(query).first() is not None
+
     def recent(self, asker: str, limit: int = 10) -> list[AnswerRecord]:
         """Return the newest answers that a person got, newest first."""
         query = (

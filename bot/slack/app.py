@@ -16,7 +16,8 @@ from bot.errors import SettingsError, SlackDownError
 from bot.settings import SlackSettings
 from bot.slack.blocks import build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
-from bot.slack.listeners import ask, messages, review
+from bot.slack.counter import VoteCounter
+from bot.slack.listeners import ask, messages, review, votes
 from bot.slack.oauth import Installations
 from bot.slack.parts import Parts
 from bot.slack.worker import Worker
@@ -45,6 +46,7 @@ class SlackBot:
         self._settings = parts.settings
         self.app = build_app(parts, installations)
         self._worker = Worker(parts)
+        self._counter = VoteCounter(parts)
         self._socket: SocketModeHandler | None = None
 
     def start(self, connect: bool = True) -> None:
@@ -57,6 +59,7 @@ class SlackBot:
             SettingsError: The socket can't be opened.
         """
         self._worker.start()
+        self._counter.start()
         if connect:
             self._socket = open_socket(self.app, self._settings)
 
@@ -65,6 +68,7 @@ class SlackBot:
         if self._socket is not None:
             self._socket.close()  # type: ignore[no-untyped-call]
         self._worker.stop()
+        self._counter.stop()
 
     @property
     def pages(self) -> WSGIApplication:
@@ -130,7 +134,7 @@ def build_app(parts: Parts, installations: Installations | None = None) -> App:
         app = _bolt_app(client, settings, installations)
     except (BoltError, *OUTSIDE_ERRORS) as error:
         raise no_slack("the bot's token (xoxb-…)", error) from error
-    for family in (messages, ask, review):
+    for family in (messages, ask, review, votes):
         family.register(app, parts)
     return app
 

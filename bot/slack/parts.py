@@ -15,6 +15,7 @@ from bot.slack.clients import Clients
 from bot.slack.people import People
 from bot.slack.places import Places
 from bot.slack.posts import Posts
+from bot.slack.voting import Ballots
 from bot.work import Limits, WorkQueue
 from training.nights import NightRecord
 
@@ -34,6 +35,7 @@ class Parts:
     nightshift: Nightshift
     queue: WorkQueue
     posts: Posts
+    ballots: Ballots
     clients: Clients
     people: People
     places: Places
@@ -60,6 +62,7 @@ def build_parts(nightshift: Nightshift, clients: Clients, run_night: RunNight) -
         nightshift=nightshift,
         queue=WorkQueue(nightshift.database, holder),
         posts=Posts(nightshift.database),
+        ballots=Ballots(nightshift.database),
         clients=clients,
         people=People(clients, slack),
         places=Places(clients, slack),

@@ -1,0 +1,169 @@
+"""Thumbs, as people give them: one vote each, the last one counts, and all can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.settings import SlackSettings
+from bot.slack.views_votes import (
+    build_note_modal,
+    build_thanks,
+    build_why_modal,
+    build_why_offer,
+    given_in,
+    problems_of,
+    with_tally,
+)
+from bot.slack.voting import emoji_value, moment
+from tests.bot.slack.harbour import Harbour, harbour
+from tests.bot.slack.server.limits import check_message, check_view
+from training.records import PairStatus
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+    with harbour(tmp_path_factory.mktemp("votes"), up_emoji=["+1", ":tada:"]) as running:
+        yield running
+
+
+def test_reaction_and_button_are_one_vote(at: Harbour) -> None:
+    answer, message = at.answer()
+    at.slack.react(at.alice, at.general, message.ts, "+1::skin-tone-4")
+    at.wait_for_text(message, "👍 1 · 👎 0")
+    at.slack.click(at.alice, message, "nightshift_vote", "positive")
+    at.whisper_to(at.alice, at.general, "Your 👍 counts")
+    at.slack.react(at.bob, at.general, message.ts, "tada")
+    at.wait_for_text(message, "👍 2 · 👎 0")
+    at.slack.click(at.alice, message, "nightshift_vote", "negative")
+    at.slack.close_view(at.alice, at.slack.wait_for_view(at.alice))
+    at.wait_for_text(message, "👍 1 · 👎 1")
+    at.slack.unreact(at.alice, at.general, message.ts, "+1::skin-tone-4")
+    at.slack.unreact(at.bob, at.general, message.ts, "tada")
+    at.wait_for_text(message, "👍 0 · 👎 1")
+    assert at.votes(answer) == (0, 1)
+    assert message.visible_text.count("👎 1") == 1
+    assert "25 days" in message.visible_text
+
+
+def test_taking_back_leaves_no_tally(at: Harbour) -> None:
+    answer, message = at.answer()
+    before = message.visible_text
+    at.slack.click(at.bob, message, "nightshift_vote", "positive")
+    thanks = at.whisper_to(at.bob, at.general, "Your 👍 counts")
+    at.wait_for_votes(answer, 1, 0)
+    at.slack.click(at.bob, thanks, "nightshift_vote_back")
+    at.wait_for_votes(answer, 0, 0)
+    at.slack.wait_for(lambda: message.visible_text == before, "the answer without a tally")
+    at.slack.wait_for(lambda: thanks.visible_text == "Your vote is taken back.", "a word")
+
+
+def test_late_and_repeated_events_change_nothing(at: Harbour) -> None:
+    answer, message = at.answer()
+    with at.slack.holding() as held:
+        at.slack.react(at.alice, at.general, message.ts, "+1")
+        at.slack.unreact(at.alice, at.general, message.ts, "+1")
+        at.slack.react(at.alice, at.general, message.ts, "-1")
+    for number in (2, 0, 2, 1, 0, 1):
+        assert at.slack.deliver(held[number]).done.wait(20)
+    at.wait_for_text(message, "👍 0 · 👎 1")
+    at.slack.wait_for(lambda: not at.parts.ballots.waiting(), "all votes counted")
+    assert at.votes(answer) == (0, 1)
+
+
+def test_a_thumbs_down_says_why_and_what_is_right(at: Harbour) -> None:
+    answer, message = at.answer()
+    at.slack.click(at.alice, message, "nightshift_vote", "negative")
+    view = at.slack.wait_for_view(at.alice, "nightshift_why_given")
+    filled = {
+        "reason": {"choice": "outdated"},
+        "words": {"text": "That was last year."},
+        "right": {"text": "It is 27 days."},
+    }
+    assert at.slack.submit(at.alice, view, filled) is None
+    at.whisper_to(at.alice, at.general, "A person reviews your answer")
+    feedback = at.parts.nightshift.feedback
+    corrections = [each for each in feedback.corrections() if each.answer_id == answer]
+    assert [(each.text, each.status) for each in corrections] == [
+        ("It is 27 days.", PairStatus.PENDING)
+    ]
+    assert corrections[0].author == f"{at.slack.team_id}:{at.alice}"
+    at.wait_for_votes(answer, 0, 1)
+
+
+def test_a_reaction_down_is_asked_why_once(at: Harbour) -> None:
+    _, message = at.answer()
+    at.slack.react(at.bob, at.general, message.ts, "thumbsdown")
+    offer = at.whisper_to(at.bob, at.general, "What was wrong")
+    assert offer.thread_ts == message.thread_ts
+    at.slack.unreact(at.bob, at.general, message.ts, "thumbsdown")
+    at.slack.react(at.bob, at.general, message.ts, "-1")
+    at.wait_for_text(message, "👎 1")
+    offers = [m for m in at.slack.ephemerals(at.general, at.bob) if m.thread_ts == offer.thread_ts]
+    assert len(offers) == 1
+    at.slack.click(at.bob, offer, "nightshift_why")
+    at.slack.wait_for_view(at.bob, "nightshift_why_given")
+
+
+def test_guests_bots_and_other_messages_have_no_vote(at: Harbour) -> None:
+    answer, message = at.answer()
+    robot = at.slack.add_user("robot", bot=True)
+    at.slack.channel(at.general).members.append(robot)
+    for user in (at.guest, robot):
+        at.slack.react(user, at.general, message.ts, "+1")
+    at.slack.react(at.bob, at.general, message.ts, "eyes")
+    at.slack.react(at.bob, at.general, message.thread_ts, "+1")
+    at.slack.click(at.guest, message, "nightshift_vote", "positive")
+    at.whisper_to(at.guest, at.general, "members of this workspace only")
+    at.slack.settle()
+    at.slack.wait_for(lambda: not at.parts.ballots.waiting(), "all votes looked at")
+    assert at.votes(answer) == (0, 0)
+
+
+def test_a_vote_on_an_answer_under_way_counts_later(at: Harbour) -> None:
+    answer, message = at.answer(status="running", recorded=False)
+    at.slack.react(at.bob, at.general, message.ts, "+1")
+    at.slack.settle()
+    at.slack.wait_for(lambda: len(at.parts.ballots.waiting()) == 1, "a vote that waits")
+    assert at.votes(answer) == (0, 0)
+    at.finish(answer)
+    at.wait_for_text(message, "👍 1 · 👎 0")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("+1", 1), ("+1::skin-tone-2", 1), ("-1::skin-tone-6", -1), ("thumbsdown", -1), ("heart", 0)],
+)
+def test_any_skin_tone_votes(name: str, value: int) -> None:
+    assert emoji_value(name, SlackSettings()) == value
+
+
+@given(st.integers(0, 2**31), st.integers(0, 999_999))
+def test_the_time_of_an_event_is_exact(seconds: int, micro: int) -> None:
+    at = moment(f"{seconds}.{micro:06}")
+    assert (int(at.timestamp()), at.microsecond) == (seconds, micro)
+
+
+@given(text=st.text(st.sampled_from("ab \n<&"), max_size=40).map(lambda text: f"x{text * 200}"))
+def test_no_message_about_votes_breaks_a_limit(text: str) -> None:
+    for part in (
+        with_tally(text, [], 3, 1),
+        with_tally(text, [{"type": "divider"}] * 50, 3, 1),
+        build_thanks("a" * 32, -1),
+        build_why_offer("a" * 32),
+    ):
+        check_message({"text": part.text, "blocks": list(part.blocks)}, 4_000)
+    check_view(build_why_modal("{}"))
+    check_view(build_note_modal("Members only."))
+
+
+def test_what_is_too_long_keeps_the_modal_open() -> None:
+    values = {
+        "reason": {"choice": {"selected_option": {"value": "other"}}},
+        "words": {"text": {"value": "x" * 2_000}},
+        "right": {"text": {"value": "x" * 3_001}},
+    }
+    assert set(problems_of(given_in(values))) == {"words", "right"}
