@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -75,7 +76,7 @@ def register(app: App, parts: Parts) -> None:
 
     app.event("reaction_added")(reacted)
     app.event("reaction_removed")(reacted)
-    app.action(VOTE)(ack=pressed, lazy=[late(parts, thank)])
+    app.action(re.compile(f"^{VOTE}(_down)?$"))(ack=pressed, lazy=[late(parts, thank)])
     app.action(VOTE_BACK)(ack=take_back, lazy=[late(parts, taken_back)])
     app.action(WHY)(why)
     app.view(WHY_VIEW)(ack=given, lazy=[late(parts, thank_for_reason, _origin_of_why)])
