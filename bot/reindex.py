@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bot.activity import SourceRun, record_runs
 from bot.source_names import with_stable_names
+from ingestion.index.protocol import ChunkIndex
 from ingestion.settings import SourceSettings
 from ingestion.sources.configured import build_sources
 from ingestion.sources.folder import FolderSource
+from ingestion.sources.source import Source
 from ingestion.sync import Progress, SyncReport, one_writer, sync
+from training.errors import DatabaseError
 
 if TYPE_CHECKING:
     from bot.assembly import Nightshift
+
+logger = logging.getLogger(__name__)
 
 
 def reindex(
@@ -41,8 +50,30 @@ def reindex(
         built = build_sources(named, nightshift.settings.chunking.max_file_mb)
         index = nightshift.new_index() if rebuild else nightshift.index
         report = sync(built, index, nightshift.embedder, nightshift.chunk, on_progress=on_progress)
+        runs = _runs(built, index, report)
         if rebuild:
             index.publish()
             index.close()
+    try:
+        record_runs(nightshift.database, runs)
+    except DatabaseError as error:  # the documents are in all the same
+        logger.warning("When the sources were read can't be noted: %s", error.problem)
     skipped = sum(source.skipped for source in built if isinstance(source, FolderSource))
     return replace(report, skipped=skipped)
+
+
+def _runs(sources: Sequence[Source], index: ChunkIndex, report: SyncReport) -> list[SourceRun]:
+    """Return what to note of each source that could be read."""
+    unread = {failed.source for failed in report.failed if not failed.document_id}
+    failed = Counter(failed.source for failed in report.failed)
+    now = datetime.now(UTC)
+    return [
+        SourceRun(
+            source.name,
+            now,
+            sum(state.complete for state in index.states(source.name).values()),
+            failed[source.name],
+        )
+        for source in sources
+        if source.name not in unread
+    ]

@@ -44,6 +44,15 @@ def with_stable_names(
     return named
 
 
+def known_names(data_dir: Path) -> tuple[str, ...]:
+    """Return the names that folders have had.
+
+    Raises:
+        SettingsError: The memory is damaged.
+    """
+    return tuple(_read(data_dir / FILE))
+
+
 def _named(source: SourceSettings, names: dict[str, str]) -> SourceSettings:
     """Return the source with its name, which is entered where it is new."""
     if source.path is None:

@@ -116,6 +116,16 @@ escalations = sa.Table(
     sa.Index("escalations_by_thread", "team", "channel", "thread_ts"),
 )
 
+# Pictures in Slack, which are uploaded anew only when what they show has changed.
+pictures = sa.Table(
+    "pictures",
+    metadata,
+    sa.Column("team", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+)
+
 # The last run over each source, for freshness.
 syncs = sa.Table(
     "syncs",

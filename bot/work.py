@@ -317,6 +317,17 @@ class WorkQueue:
                 return 0
             return _position(connection, dict(row._mapping))
 
+    def in_thread(self, team: str, channel: str, thread_ts: str) -> list[Task]:
+        """Return all questions that were asked in a thread, oldest first, also the open ones."""
+        query = (
+            questions.select()
+            .where(questions.c.team == team, questions.c.channel == channel)
+            .where(questions.c.thread_ts == thread_ts)
+            .order_by(questions.c.created_at, questions.c.id)
+        )
+        with reading(self._engine) as connection:
+            return [_task(row) for row in connection.execute(query)]
+
     def counts(self) -> dict[QuestionStatus, int]:
         """Return how many questions wait and how many are being answered."""
         query = (

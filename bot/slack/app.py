@@ -17,7 +17,7 @@ from bot.settings import SlackSettings
 from bot.slack.blocks import build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
 from bot.slack.counter import VoteCounter
-from bot.slack.listeners import ask, messages, review, votes
+from bot.slack.listeners import ask, channels, home, messages, review, votes
 from bot.slack.oauth import Installations
 from bot.slack.parts import Parts
 from bot.slack.worker import Worker
@@ -134,7 +134,7 @@ def build_app(parts: Parts, installations: Installations | None = None) -> App:
         app = _bolt_app(client, settings, installations)
     except (BoltError, *OUTSIDE_ERRORS) as error:
         raise no_slack("the bot's token (xoxb-…)", error) from error
-    for family in (messages, ask, review, votes):
+    for family in (messages, ask, review, votes, channels, home):
         family.register(app, parts)
     return app
 

@@ -15,6 +15,8 @@ from bot.tables import channels
 from training.database import reading, writing
 
 FIELDS = ("on", "follow_up", "sources", "experts", "visibility")
+ALL_SOURCES = "*"
+"""Among a channel's sources: any that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,11 @@ class Channels:
         return effective(self._settings, channel, row._mapping["values"] if row else {})
 
     def choose(self, team: str, channel: str, values: Mapping[str, Any], by: str) -> None:
-        """Store what an admin chose; a value of None goes back to the file or the default."""
+        """Store what an admin chose; a value of None goes back to the file or the default.
+
+        Raises:
+            DatabaseError: It can't be stored.
+        """
         chosen = {name: values[name] for name in FIELDS if values.get(name) is not None}
         row = {"values": chosen, "changed_by": by, "changed_at": datetime.now(UTC)}
         statement = self._insert(channels).values(team=team, channel=channel, **row)
@@ -89,7 +95,7 @@ def effective(settings: SlackSettings, channel: str, chosen: Mapping[str, Any]) 
     return ChannelPolicy(
         on=bool(values["on"]),
         follow_up=values["follow_up"],
-        sources=None if sources is None else tuple(sources),
+        sources=None if sources is None or ALL_SOURCES in sources else tuple(sources),
         experts=tuple(values["experts"]),
         visibility=values["visibility"],
         origins=origins,

@@ -41,6 +41,7 @@ METHOD_SCOPES = {
     "conversations_open": "im:write",
     "conversations_replies": "channels:history groups:history im:history mpim:history",
     "files_completeUploadExternal": "files:write",
+    "files_delete": "files:write",
     "files_getUploadURLExternal": "files:write",
     "files_info": "files:read",
     "files_upload_v2": "files:write",

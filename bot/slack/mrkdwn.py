@@ -17,6 +17,7 @@ from bot.passages import Passage
 # chat.postMessage cuts long texts; Slack advises 4,000 characters.
 MAX_CHARACTERS = 3_800
 _MENTION = re.compile(r"<[@!#][^>]*>")
+_ADDRESSED = re.compile(r"<(?:@|!subteam\^|!channel|!here|!everyone)[^>]*>")
 _LINK = re.compile(r"<([^>|]+)(?:\|([^>]*))?>")
 _BOLD = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
 _MARKDOWN_LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
@@ -27,6 +28,11 @@ def question_in(text: str) -> str:
     text = _MENTION.sub(" ", text)
     text = _LINK.sub(lambda link: link[2] or link[1], text)
     return html.unescape(text).strip()
+
+
+def names_somebody(text: str) -> bool:
+    """Return whether a message names a person, a group or all, as Slack writes it."""
+    return bool(_ADDRESSED.search(text))
 
 
 def escape(text: str) -> str:

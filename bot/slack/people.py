@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from bot.settings import SlackSettings
@@ -75,10 +75,12 @@ class People:
     def person(self, team: str, user: str) -> Person:
         """Return who a user is; never raises."""
         try:
-            return self._people.get((team, user), lambda: self._look_up(team, user))
+            person = self._people.get((team, user), lambda: self._look_up(team, user))
         except OUTSIDE_ERRORS as error:
             logger.warning("A person can't be looked up: %s", kind_of(error))
             return Person(user)
+        # Joined anew each time: remembered with the person, a group would live twice as long.
+        return replace(person, groups=self._groups_of(team).get(user, frozenset()))
 
     def reader(self, team: str, user: str) -> Reader:
         """Return the rights of a person; where Slack can't say who it is, those of everyone."""
@@ -117,7 +119,6 @@ class People:
             bot=bool(found.get("is_bot")),
             outsider=outside or stranger,
             email=str((found.get("profile") or {}).get("email") or ""),
-            groups=self._groups_of(team).get(user, frozenset()),
         )
 
     def _groups_of(self, team: str) -> dict[str, frozenset[str]]:

@@ -20,6 +20,7 @@ from bot.slack.delivery import Delivery, open_delivery
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.request import SlackRequest, request_from_json
+from bot.slack.threads import asked_before, conversation_of, shown_before
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 from training.errors import DatabaseError
@@ -180,6 +181,7 @@ class Worker:
             parts.places.place(task.team, task.channel),
             parts.channels.policy(task.team, task.channel),
             parts.settings,
+            goes_on=asked_before(parts, task),
         )
         return replace(decision, refusal=decision.refusal or refusal)
 
@@ -225,15 +227,15 @@ class Worker:
             asker=named(task.team, task.asker),
             audience=decision.audience,
             conversation=conversation,
-            history=self._history(conversation) if task.thread_ts else (),
+            history=self._history(task, request),
             sources=parts.channels.policy(task.team, task.channel).sources,
             id=task.id,
         )
 
-    def _history(self, conversation: str) -> tuple[Turn, ...]:
-        """Return what was asked and answered in the thread, oldest first."""
-        earlier = self.parts.nightshift.feedback.in_conversation(conversation, _TURNS)
-        return tuple(Turn(answer.question, answer.answer) for answer in earlier)
+    def _history(self, task: Task, request: SlackRequest) -> tuple[Turn, ...]:
+        if not task.thread_ts:
+            return ()
+        return shown_before(self.parts, task, request.only_asker, _TURNS)
 
     def _stream(self, held: _Held, question: Question, delivery: Delivery) -> Answer | None:
         """Show the answer as it grows, and return it; None where it is no longer wanted."""
@@ -247,8 +249,3 @@ class Worker:
                 return event
             delivery.push(event.text)
         raise AssertionError("an answer ends what is asked")
-
-
-def conversation_of(team: str, channel: str, thread_ts: str) -> str:
-    """Return the name of a thread in the record of answers."""
-    return f"{team}:{channel}:{thread_ts}"

@@ -7,10 +7,10 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.slack.mrkdwn import question_in
+from bot.slack.mrkdwn import names_somebody, question_in
 from bot.slack.parts import Parts
 from bot.slack.request import RequestKind, SlackRequest, files_of
-from bot.slack.worker import conversation_of
+from bot.slack.threads import takes_part
 from bot.work import NewQuestion, Stop
 
 # What people send; edits, joins and the like are no questions.
@@ -101,10 +101,9 @@ def team_of(body: Mapping[str, Any]) -> str:
 def _follows_up(event: Mapping[str, Any], team: str, parts: Parts) -> bool:
     """Whether an unmentioned message in a thread is for the bot."""
     channel, thread = str(event["channel"]), str(event["thread_ts"])
-    if parts.channels.policy(team, channel).follow_up != "always":
+    policy = parts.channels.policy(team, channel)
+    if not policy.on or policy.follow_up != "always":
         return False
-    text = str(event.get("text") or "")
-    if text.lstrip().startswith("<@"):  # said to somebody else
+    if names_somebody(str(event.get("text") or "")):  # said to them, not to the bot
         return False
-    conversation = conversation_of(team, channel, thread)
-    return bool(parts.nightshift.feedback.in_conversation(conversation, 1))
+    return takes_part(parts, team, channel, thread, str(event["user"]))

@@ -100,6 +100,13 @@ def upgrade() -> None:
     op.create_index("escalations_by_answer", "escalations", ["answer_id"], unique=True)
     op.create_index("escalations_by_thread", "escalations", ["team", "channel", "thread_ts"])
     op.create_table(
+        "pictures",
+        sa.Column("team", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("file", sa.Text, nullable=False),
+    )
+    op.create_table(
         "syncs",
         sa.Column("source", sa.Text, primary_key=True),
         sa.Column("finished_at", _TIME, nullable=False),
