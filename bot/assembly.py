@@ -76,6 +76,7 @@ class Nightshift:
             embedder=self.embedder.identity,
             dimensions=self.embedder.dimensions,
             chunker=f"{CHUNKER}:{chunking.max_tokens}:{chunking.min_tokens}",
+            model=self.settings.embedding.model or "the packaged all-MiniLM-L6-v2",
         )
 
     @cached_property

@@ -20,6 +20,7 @@ from bot.commands import (
     demo,
     doctor,
     evaluate,
+    index,
     ingest,
     manifest,
     nights,
@@ -48,6 +49,7 @@ chat.register(app)
 pairs.register(app)
 nights.register(app)
 adapters.register(app)
+index.register(app)
 evaluate.register(app)
 doctor.register(app)
 serve.register(app)

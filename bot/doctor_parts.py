@@ -14,7 +14,8 @@ from huggingface_hub.errors import HFValidationError
 
 from bot.assembly import Nightshift
 from bot.doctor import GIB, Check, Finding, Level, is_web_address
-from ingestion.index.opening import INDEX_FOLDER
+from ingestion.index.opening import INDEX_FOLDER, list_generations
+from ingestion.index.served import difference
 from training.base_model import cpu_flags, prepare_base_model
 from training.packaged_model import PACKAGED_MODEL, packaged_gguf
 
@@ -56,14 +57,23 @@ def embedder(nightshift: Nightshift) -> Iterator[Finding]:
 def index(nightshift: Nightshift) -> Iterator[Finding]:
     """Open the index, which compares it with the embedder and the chunking."""
     settings = nightshift.settings
-    if not settings.index.url and not (settings.data_dir / INDEX_FOLDER).exists():
+    if not settings.index.on_server and not (settings.data_dir / INDEX_FOLDER).exists():
         yield _nothing_indexed()
         return
     documents, chunks = len(nightshift.index.states()), nightshift.index.count()
     if chunks:
         yield Finding("index", Level.OK, f"{documents} documents in {chunks} chunks")
+        yield from _made_otherwise(nightshift)
     else:
         yield _nothing_indexed()
+
+
+def _made_otherwise(nightshift: Nightshift) -> Iterator[Finding]:
+    """Tell that pages are cut in another way now; with another embedder nothing would open."""
+    served, *_ = list_generations(nightshift.settings.index, nightshift.settings.data_dir)
+    if served.metadata and served.metadata != nightshift.index_metadata:
+        text = difference(served.metadata, nightshift.index_metadata)
+        yield Finding("generation", Level.NOTE, text, "It serves. To renew it: nightshift ingest")
 
 
 def _nothing_indexed() -> Finding:

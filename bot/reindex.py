@@ -1,22 +1,31 @@
-"""One run from the sources to the index, for whoever starts it: the command, or Slack."""
+"""Runs from the sources to the index, for whoever starts them: a command, or Slack."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.activity import SourceRun, record_runs
+from bot.generations import served_generation, served_states
 from bot.source_names import with_stable_names
-from ingestion.index.protocol import ChunkIndex
+from ingestion import arrivals
+from ingestion.documents import DocumentState
+from ingestion.errors import IndexMismatchError, IndexOutOfReachError, IndexStoreError
+from ingestion.index.opening import drop_leftovers
+from ingestion.index.served import REBUILD, difference
+from ingestion.locks import one_rebuild, one_writer, rebuild_runs
+from ingestion.rebuild import Surroundings, rebuild
 from ingestion.settings import SourceSettings
 from ingestion.sources.configured import build_sources
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.source import Source
-from ingestion.sync import Progress, SyncReport, one_writer, sync
+from ingestion.sync import Progress, SyncReport, sync
 from training.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -24,11 +33,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+OnProgress = Callable[[Progress], None]
+
 
 def reindex(
     nightshift: Nightshift,
     sources: Sequence[SourceSettings],
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
     *,
     rebuild: bool = False,
 ) -> SyncReport:
@@ -38,42 +49,113 @@ def reindex(
         nightshift: The installation.
         sources: Where documents come from.
         on_progress: Called before and after each piece of work, in this thread.
-        rebuild: Make the index anew, beside the one that serves.
+        rebuild: Make the index anew, beside the one that serves and may be written to meanwhile.
 
     Raises:
         SettingsError: A source can't be what it says.
-        IngestionError: Another run writes to the index, or the store or the embedder failed; what
-            was stored until then stays.
+        IndexMismatchError: The index was made by something else, and isn't to be rebuilt.
+        IngestionError: Another run of this kind is under way, or the store or the embedder failed;
+            what was stored until then stays, but for a rebuild's.
     """
-    with one_writer(nightshift.data_dir):
-        named = with_stable_names(sources, nightshift.data_dir)
-        built = build_sources(named, nightshift.settings.chunking.max_file_mb)
-        index = nightshift.new_index() if rebuild else nightshift.index
-        report = sync(built, index, nightshift.embedder, nightshift.chunk, on_progress=on_progress)
-        runs = _runs(built, index, report)
-        if rebuild:
-            index.publish()
-            index.close()
-    try:
-        record_runs(nightshift.database, runs)
-    except DatabaseError as error:  # the documents are in all the same
-        logger.warning("When the sources were read can't be noted: %s", error.problem)
+    named = with_stable_names(sources, nightshift.data_dir)
+    built = _built(nightshift, named)
+    run = _rebuilt if rebuild else _synced
+    report = run(nightshift, named, built, on_progress)
+    _note(nightshift, built, report)
     skipped = sum(source.skipped for source in built if isinstance(source, FolderSource))
     return replace(report, skipped=skipped)
 
 
-def _runs(sources: Sequence[Source], index: ChunkIndex, report: SyncReport) -> list[SourceRun]:
-    """Return what to note of each source that could be read."""
+def _synced(
+    nightshift: Nightshift,
+    named: Sequence[SourceSettings],
+    built: Sequence[Source],
+    on_progress: OnProgress,
+) -> SyncReport:
+    """Change what serves."""
+    data_dir = nightshift.data_dir
+    with one_writer(data_dir):
+        served = served_generation(nightshift)
+        if served and served.metadata and served.metadata != nightshift.index_metadata:
+            reason = difference(served.metadata, nightshift.index_metadata)
+            raise IndexMismatchError(reason, REBUILD)
+        if arrivals.was_begun(data_dir) and not rebuild_runs(data_dir):
+            drop_leftovers(nightshift.settings.index, data_dir)
+            arrivals.end(data_dir)
+        arrivals.leave_word(data_dir, named)
+        return sync(
+            built, nightshift.index, nightshift.embedder, nightshift.chunk, on_progress=on_progress
+        )
+
+
+def _rebuilt(
+    nightshift: Nightshift,
+    named: Sequence[SourceSettings],
+    built: Sequence[Source],
+    on_progress: OnProgress,
+) -> SyncReport:
+    """Make what shall serve, beside what does."""
+    data_dir = nightshift.data_dir
+
+    def arrived() -> list[Source]:
+        later = arrivals.read(data_dir)
+        return _built(nightshift, arrivals.merged(named, later)) if later else list(built)
+
+    surroundings = Surroundings(
+        served=partial(_states_or_nothing, nightshift),
+        writing=partial(one_writer, data_dir, wait=True),
+        arrived=arrived,
+    )
+    with one_rebuild(data_dir):
+        arrivals.begin(data_dir)
+        new = nightshift.new_index()
+        try:
+            return rebuild(
+                built,
+                new,
+                nightshift.embedder,
+                nightshift.chunk,
+                surroundings,
+                on_progress=on_progress,
+            )
+        finally:
+            # Where the store is away too, the next run removes what is left.
+            with suppress(IndexStoreError):
+                new.discard()
+                arrivals.end(data_dir)
+            new.close()
+
+
+def _built(nightshift: Nightshift, named: Sequence[SourceSettings]) -> list[Source]:
+    return build_sources(named, nightshift.settings.chunking.max_file_mb)
+
+
+def _states_or_nothing(nightshift: Nightshift) -> Mapping[str, DocumentState]:
+    """Return the served documents; a damaged index serves none, and is being replaced."""
+    try:
+        return served_states(nightshift)
+    except IndexOutOfReachError:
+        raise  # what is there will be back
+    except IndexStoreError:
+        return {}
+
+
+def _note(nightshift: Nightshift, sources: Sequence[Source], report: SyncReport) -> None:
+    """Note when each source that could be read was read."""
     unread = {failed.source for failed in report.failed if not failed.document_id}
     failed = Counter(failed.source for failed in report.failed)
     now = datetime.now(UTC)
-    return [
+    runs = [
         SourceRun(
             source.name,
             now,
-            sum(state.complete for state in index.states(source.name).values()),
+            sum(state.complete for state in nightshift.index.states(source.name).values()),
             failed[source.name],
         )
         for source in sources
         if source.name not in unread
     ]
+    try:
+        record_runs(nightshift.database, runs)
+    except DatabaseError as error:  # the documents are in all the same
+        logger.warning("When the sources were read can't be noted: %s", error.problem)

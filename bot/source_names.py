@@ -11,11 +11,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 from bot.errors import SettingsError
 from ingestion.settings import SourceSettings
 from training.durable import write_text
 
 FILE = "sources.json"
+LOCK = "sources.lock"
 
 
 def with_stable_names(
@@ -31,16 +34,18 @@ def with_stable_names(
         SettingsError: The memory is damaged, or can't be written.
     """
     file = data_dir / FILE
-    known = _read(file)
-    names = dict(known)
-    named = tuple(_named(source, names) for source in sources)
-    if names != known:
-        try:
-            write_text(file, json.dumps(names, ensure_ascii=False, indent=2))
-        except OSError as error:
-            raise SettingsError(
-                f"{file} can't be written: {error.strerror}.", "Make room, or check its rights."
-            ) from error
+    try:
+        # A rebuild may begin while another run gives names.
+        with FileLock(data_dir / LOCK):
+            known = _read(file)
+            names = dict(known)
+            named = tuple(_named(source, names) for source in sources)
+            if names != known:
+                write_text(file, json.dumps(names, ensure_ascii=False, indent=2))
+    except OSError as error:
+        raise SettingsError(
+            f"{file} can't be written: {error.strerror}.", "Make room, or check its rights."
+        ) from error
     return named
 
 

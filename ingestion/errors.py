@@ -6,6 +6,7 @@ IngestionError
 └── IndexStoreError           the store as a whole
     ├── IndexUnavailableError     it can't be reached or opened
     │   └── IndexOutOfReachError      and may be back soon by itself
+    ├── IndexCheckError           a rebuilt one isn't fit to be served
     ├── IndexMismatchError        it was written by another embedder or chunker
     └── DocumentsRefusedError     it doesn't take some documents (the others are stored)
 """
@@ -41,6 +42,13 @@ class IndexUnavailableError(IndexStoreError):
 
 class IndexOutOfReachError(IndexUnavailableError):
     """The store can't be used now and may be back soon: down, overloaded, or short of a node."""
+
+
+class IndexCheckError(IndexStoreError):
+    """A rebuilt index isn't fit to be served."""
+
+    def __init__(self, reason: str, mend: str) -> None:
+        super().__init__(f"The rebuilt index isn't served; the old one still is. {reason}", mend)
 
 
 class IndexMismatchError(IndexStoreError):

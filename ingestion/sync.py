@@ -10,27 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
-
-from filelock import FileLock, Timeout
 
 from ingestion.documents import Chunk, Document, hash_of
 from ingestion.embedding import Embedder
-from ingestion.errors import (
-    AccessRuleError,
-    DocumentsRefusedError,
-    IndexUnavailableError,
-    UnreadableDocumentError,
-)
-from ingestion.index.protocol import ChunkIndex
+from ingestion.errors import AccessRuleError, DocumentsRefusedError, UnreadableDocumentError
+from ingestion.index.protocol import ChunkWriter
 from ingestion.plan import ACL_HASH_OF_NOBODY, Plan, list_source, make_plan
 from ingestion.sources.source import FailedItem, Source, SourceItem
 
-Step = Literal["list", "protect", "delete", "embed", "optimize"]
+Step = Literal["list", "protect", "delete", "embed", "optimize", "check"]
 Chunker = Callable[[Document], list[Chunk]]
 
-WRITER_LOCK = "ingest.lock"
 # Rows that came after the last optimizing are searched one by one.
 _BATCHES_BETWEEN_OPTIMIZING = 40
 
@@ -41,7 +32,7 @@ class Progress:
 
     Attributes:
         step: list (sources), then of documents: protect (who may read them), delete, embed; then
-            optimize.
+            optimize; of a rebuild also check (before it is served).
         done: How many are done.
         total: How many the step has.
         path: What is in hand.
@@ -79,41 +70,15 @@ class SyncReport:
     skipped: int = 0
 
 
-@contextmanager
-def one_writer(data_dir: Path) -> Iterator[None]:
-    """Hold the right to write to the index; a killed process gives it back by itself.
-
-    Raises:
-        IndexUnavailableError: Another process holds it, or the folder can't be written.
-    """
-    lock = FileLock(data_dir / WRITER_LOCK, timeout=0)
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise IndexUnavailableError(
-            f"Another process is writing to the index in {data_dir}.",
-            "Wait until it has finished, then try again.",
-        ) from error
-    except OSError as error:
-        raise IndexUnavailableError(
-            f"The data folder {data_dir} can't be written ({error.strerror}).",
-            "Check its rights and the free space, or choose another with --data-dir.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def sync(
     sources: Sequence[Source],
-    index: ChunkIndex,
+    index: ChunkWriter,
     embedder: Embedder,
     chunk: Chunker,
     *,
     batch_chunks: int = 256,
     on_progress: OnProgress = lambda progress: None,
+    on_plan: Callable[[Plan], None] = lambda plan: None,
     full: bool = False,
 ) -> SyncReport:
     """Bring the index up to date with its sources; call it within `one_writer`.
@@ -128,6 +93,7 @@ def sync(
         batch_chunks: How many chunks are embedded and stored together, about: a document is never
             split.
         on_progress: Called before and after each piece of work.
+        on_plan: Called once it is known what there is to do.
         full: Read and embed everything, changed or not.
 
     Raises:
@@ -137,6 +103,7 @@ def sync(
     run = _Run(index, embedder, chunk, batch_chunks, on_progress)
     plan = run.compare(sources, full)
     run.failed.extend(plan.failed)
+    on_plan(plan)
     run.protect(plan)
     run.delete(plan)
     stored_additions = run.embed(plan.additions, before=0, total=_work(plan))
@@ -162,7 +129,7 @@ def _work(plan: Plan) -> int:
 class _Run:
     """The parts of one run, and its tally."""
 
-    index: ChunkIndex
+    index: ChunkWriter
     embedder: Embedder
     chunk: Chunker
     batch_chunks: int

@@ -58,7 +58,7 @@ def promote(
     """Make an adapter live, after its files were checked; running bots swap to it."""
     registry = registry_of(settings_of(context))
     registry.verify(version)
-    _ask_once_more(f"Make {version} live?", yes)
+    ask_once_more(f"Make {version} live?", yes)
     registry.promote(version)
     _say_live(registry)
 
@@ -66,12 +66,12 @@ def promote(
 def rollback(context: typer.Context, yes: Yes = False) -> None:
     """Go back to the adapter that was live before."""
     registry = registry_of(settings_of(context))
-    _ask_once_more(f"Leave {registry.live_version() or BARE}?", yes)
+    ask_once_more(f"Leave {registry.live_version() or BARE}?", yes)
     registry.rollback()
     _say_live(registry)
 
 
-def _ask_once_more(question: str, yes: bool) -> None:
+def ask_once_more(question: str, yes: bool) -> None:
     """Ask on a terminal only: a script that calls has decided."""
     if not yes and sys.stdin.isatty() and not typer.confirm(question, err=True):
         raise typer.Exit(1)

@@ -25,6 +25,7 @@ _STEPS = {
     "delete": "Removing",
     "embed": "Reading and embedding",
     "optimize": "Tidying the index",
+    "check": "Checking the new index",
 }
 
 
@@ -81,8 +82,12 @@ def run_sync(
     rebuild: bool = False,
 ) -> SyncReport:
     """Bring the index up to date with the sources, showing how far it is."""
+    from bot.generations import why_rebuild
     from bot.reindex import reindex
 
+    if not rebuild and (reason := why_rebuild(nightshift, sources)):
+        console.print(f"{escape(reason)} It is made anew, beside the one that serves.")
+        rebuild = True
     with progress_bars(console) as bars:
         task = bars.add_task("Loading the embedder", total=None, note="")
 

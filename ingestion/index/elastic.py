@@ -73,6 +73,20 @@ class ElasticIndex:
             index._generations.start_next()
         return index
 
+    @classmethod
+    def open_previous(cls, settings: IndexSettings, metadata: IndexMetadata) -> Self:
+        """Return what was served before; `publish` serves it again.
+
+        Raises:
+            IndexMismatchError: It was made by something else.
+            IndexUnavailableError: There is none.
+        """
+        index = cls.__new__(cls)
+        index._prepare(settings, metadata)
+        with mapped_errors(index._address):
+            index._generations.use_previous()
+        return index
+
     @reading
     def _serve_one(self) -> None:
         with mapped_errors(self._address):
@@ -128,13 +142,18 @@ class ElasticIndex:
         return f"{name}@{changes}"
 
     def publish(self) -> None:
-        """Serve this index from now on, and drop the one before. Does nothing where it is served.
+        """Serve this index from now on, and keep the one before. Does nothing where it is served.
 
         The alias moves in one step: each search sees the one or the other.
         """
         if self._generations.unpublished is not None:
             with mapped_errors(self._address):
                 self._generations.publish()
+
+    def discard(self) -> None:
+        """Remove this index where it was made for a rebuild and isn't served."""
+        with mapped_errors(self._address):
+            self._generations.discard()
 
     @changing
     def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
@@ -182,7 +201,7 @@ class ElasticIndex:
             return
         new = {(chunk.document_id, chunk.ordinal) for chunk in chunks}
         with mapped_errors(self._address):
-            name = self._generations.verified_name()
+            name = self._generations.verified_name(writing=True)
             stored = self._stored_places(name, list(dict.fromkeys(c.document_id for c in chunks)))
             vanished = [delete_action(*place) for place in stored if place not in new]
             actions = put_actions(chunks, vectors, packed=self._packed)
@@ -198,7 +217,7 @@ class ElasticIndex:
     def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
         """Rewrite the ACL of a document's chunks, which readers see together."""
         with mapped_errors(self._address):
-            name = self._generations.verified_name()
+            name = self._generations.verified_name(writing=True)
             stored = self._stored_places(name, [document_id])
             self._write([acl_action(*place, acl, acl_hash) for place in stored])
 
@@ -208,7 +227,7 @@ class ElasticIndex:
         if not document_ids:
             return
         with mapped_errors(self._address):
-            name = self._generations.verified_name()
+            name = self._generations.verified_name(writing=True)
             stored = self._stored_places(name, document_ids)
             self._write([delete_action(*place) for place in stored])
 
@@ -216,7 +235,8 @@ class ElasticIndex:
     def optimize(self) -> None:
         """Let readers see every change; the server merges its segments by itself."""
         with mapped_errors(self._address):
-            refresh(self._client, self._generations.verified_name(), self._address)
+            name = self._generations.verified_name(writing=True)
+            refresh(self._client, name, self._address)
 
     @reading
     def search(
@@ -322,10 +342,4 @@ class ElasticIndex:
         return stored_places(self._client, name, document_ids, self._address)
 
     def _write(self, actions: Sequence[dict[str, Any]]) -> None:
-        write(
-            self._client,
-            self._generations.target,
-            actions,
-            through_alias=self._generations.unpublished is None,
-            address=self._address,
-        )
+        write(self._client, self._generations.written_through, actions, self._address)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch
 
 from ingestion.errors import IndexMismatchError, IndexUnavailableError
+from ingestion.index.elastic_client import address_of, connect
+from ingestion.index.elastic_errors import mapped_errors
 from ingestion.index.elastic_mapping import Layout, metadata_of
-from ingestion.index.protocol import IndexMetadata
-from ingestion.index.served import REBUILD, difference
+from ingestion.index.elastic_patience import READ_DELAYS, patiently
+from ingestion.index.protocol import Generation, IndexMetadata, Role
+from ingestion.index.served import REBUILD, difference, no_previous, other_previous
+from ingestion.settings import IndexSettings
+
+_ORDER: tuple[Role, ...] = ("served", "previous", "unfinished")
 
 
 class Generations:
     """The indexes ``<alias>-000001``, ``-000002`` … of which the alias names one.
 
+    A second alias, ``<alias>-previous``, names the one before. Changes go through an alias always,
+    also to an index that isn't served: a bulk request to an index that was removed would make it
+    anew, with a mapping of the server's own guess.
+
     Attributes:
-        unpublished: The index that a rebuild fills, or None where the served one is used.
-        verified: Names of indexes that are known to hold what we make.
+        unpublished: The index in use where it isn't the served one.
+        verified: Names of indexes that are known to be readable with our vectors.
     """
 
     def __init__(
@@ -28,6 +42,8 @@ class Generations:
         self.verified: frozenset[str] = frozenset()
         self._client = client
         self._alias = alias
+        self._previous = f"{alias}-previous"
+        self._written_through = alias
         self._metadata = metadata
         self._layout = layout
 
@@ -35,6 +51,11 @@ class Generations:
     def target(self) -> str:
         """What to read from: the index of a rebuild, or the alias."""
         return self.unpublished or self._alias
+
+    @property
+    def written_through(self) -> str:
+        """The alias through which the index in use is changed."""
+        return self._written_through
 
     def serve_one(self) -> None:
         """Serve an empty index where none is served.
@@ -49,27 +70,68 @@ class Generations:
 
     def start_next(self) -> None:
         """Make the index of a rebuild; what earlier attempts left behind is removed."""
-        generations = self._all()
-        self._drop([name for name, served in generations.items() if not served])
         # The first is made by an opening only, where its name decides a race.
-        last = max([1, *(int(name.rpartition("-")[2]) for name in generations)])
+        last = max([1, *(int(name.rpartition("-")[2]) for name in self._all())])
+        self.drop_others()
         name = self._name(last + 1)
-        self._create(name, aliases={})
+        # Nobody else's: whose index was removed must not write to the next of the same name.
+        self._written_through = f"{name}-building-{uuid.uuid4().hex[:12]}"
+        self._create(name, aliases={self._written_through: {}})
         self.unpublished = name
 
-    def publish(self) -> None:
-        """Move the alias to the index of the rebuild in one step, and drop the one before."""
-        before = [name for name, served in self._all().items() if served]
-        actions: list[dict[str, Any]] = [
-            {"remove": {"index": name, "alias": self._alias}} for name in before
-        ]
-        actions.append({"add": {"index": self.unpublished, "alias": self._alias}})
-        self._client.indices.update_aliases(actions=actions)
-        self.unpublished = None
-        self._drop(before)
+    def use_previous(self) -> None:
+        """Use the index that was served before.
 
-    def verified_name(self) -> str:
+        Raises:
+            IndexMismatchError: It was made by something else.
+            IndexUnavailableError: There is none.
+        """
+        previous = [name for name, role in self._all().items() if role == "previous"]
+        if not previous:
+            raise no_previous()
+        stored = self._metadata_of(previous[0])
+        if stored is None:
+            raise _not_ours(previous[0])
+        if stored != self._metadata:
+            raise other_previous(stored, self._metadata)
+        self._written_through = self._previous
+        self.unpublished = previous[0]
+
+    def publish(self) -> None:
+        """Move the alias to the index in use in one step, keep the one before, drop older ones."""
+        new, generations = self.unpublished, self._all()
+        actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": self._alias}}]
+        for name, role in generations.items():
+            if role == "served":
+                actions.append({"remove": {"index": name, "alias": self._alias}})
+                actions.append({"add": {"index": name, "alias": self._previous}})
+            elif role == "previous":
+                actions.append({"remove": {"index": name, "alias": self._previous}})
+        if self._written_through != self._previous:
+            actions.append({"remove": {"index": new, "alias": self._written_through}})
+        self._client.indices.update_aliases(actions=actions)
+        self.unpublished, self._written_through = None, self._alias
+        self.drop_others()
+
+    def discard(self) -> None:
+        """Remove the index of a rebuild that isn't served."""
+        if self.unpublished is not None and self._written_through != self._previous:
+            self._drop([self.unpublished])
+
+    def drop_others(self) -> None:
+        """Remove all but what is served and kept."""
+        self._drop([name for name, role in self._all().items() if role == "unfinished"])
+
+    def list(self) -> list[Generation]:
+        """Return all generations: the served one, the one before, then those nothing serves."""
+        found = [self._generation(name, role) for name, role in self._all().items()]
+        return sorted(found, key=lambda each: (_ORDER.index(each.role), each.name))
+
+    def verified_name(self, *, writing: bool = False) -> str:
         """Return the name of the index in use, once it is known to hold what we make.
+
+        Args:
+            writing: It must be made by our chunker too; else only its vectors must be ours.
 
         Raises:
             IndexMismatchError: It was made by something else.
@@ -86,8 +148,8 @@ class Generations:
         ((name, index),) = served.items()
         stored = metadata_of(index["mappings"])
         if stored is None:
-            raise IndexMismatchError(f"This version didn't write the index {name}.", REBUILD)
-        if stored != self._metadata:
+            raise _not_ours(name)
+        if not self._metadata.reads(stored) or (writing and stored != self._metadata):
             raise IndexMismatchError(difference(stored, self._metadata), REBUILD)
         self.verified |= {name}
         return str(name)
@@ -119,17 +181,68 @@ class Generations:
     def _name(self, number: int) -> str:
         return f"{self._alias}-{number:06}"
 
-    def _all(self) -> dict[str, bool]:
-        """Return the names of all generations, and whether each is served."""
+    def _all(self) -> dict[str, Role]:
+        """Return the names of all generations with their roles."""
         # The pattern finds the generations of an alias "<ours>-test" too.
         ours = re.compile(re.escape(self._alias) + r"-\d{6}")
         found = self._client.indices.get_alias(index=f"{self._alias}-*")
         return {
-            name: self._alias in index["aliases"]
+            name: self._role(index["aliases"])
             for name, index in found.items()
             if ours.fullmatch(name)
         }
 
-    def _drop(self, names: list[str]) -> None:
+    def _role(self, aliases: Iterable[str]) -> Role:
+        if self._alias in aliases:
+            return "served"
+        return "previous" if self._previous in aliases else "unfinished"
+
+    def _metadata_of(self, name: str) -> IndexMetadata | None:
+        found = self._client.indices.get_mapping(index=name)
+        return metadata_of(found[name]["mappings"])
+
+    def _generation(self, name: str, role: Role) -> Generation:
+        settings = self._client.indices.get_settings(index=name, name="index.creation_date")
+        made = int(settings[name]["settings"]["index"]["creation_date"]) / 1000
+        chunks = int(self._client.count(index=name)["count"])
+        metadata = self._metadata_of(name)
+        return Generation(name, metadata, chunks, datetime.fromtimestamp(made, UTC), role)
+
+    def _drop(self, names: Iterable[str]) -> None:
         for name in names:
             self._client.indices.delete(index=name, ignore_unavailable=True)
+
+
+def list_generations(settings: IndexSettings) -> list[Generation]:
+    """Return what an alias names and named, whatever made it.
+
+    Raises:
+        IndexStoreError: The server can't be reached, or refuses.
+    """
+
+    def action() -> list[Generation]:
+        with _opened(settings) as generations:
+            return generations.list()
+
+    return patiently(action, READ_DELAYS, settings.patience_seconds)
+
+
+def drop_others(settings: IndexSettings) -> None:
+    """Remove all but what is served and kept.
+
+    Raises:
+        IndexStoreError: The server can't be reached, or refuses.
+    """
+    with _opened(settings) as generations:
+        generations.drop_others()
+
+
+@contextmanager
+def _opened(settings: IndexSettings) -> Iterator[Generations]:
+    nothing = IndexMetadata("", 0, "")
+    with connect(settings) as client, mapped_errors(address_of(settings)):
+        yield Generations(client, settings.name, nothing, Layout())
+
+
+def _not_ours(name: str) -> IndexMismatchError:
+    return IndexMismatchError(f"This version didn't write the index {name}.", REBUILD)

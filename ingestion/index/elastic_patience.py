@@ -17,7 +17,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 # A person waits for an answer; a cluster that has lost a node needs about a second.
-_READ_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.5)
+READ_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.5)
 _WORTH_A_WORD = 2.0
 # A server that restarts needs half a minute.
 _CHANGE_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, *[15.0] * 400)
@@ -31,7 +31,7 @@ class Patient(Protocol):
 
 def reading(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """Let a method that reads try again, for a few seconds at most."""
-    return _patient(method, _READ_DELAYS)
+    return _patient(method, READ_DELAYS)
 
 
 def changing(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:

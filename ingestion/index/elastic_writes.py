@@ -72,20 +72,14 @@ def stored_places(
 
 
 def write(
-    client: Elasticsearch,
-    index: str,
-    actions: Sequence[dict[str, Any]],
-    *,
-    through_alias: bool,
-    address: str,
+    client: Elasticsearch, alias: str, actions: Sequence[dict[str, Any]], address: str
 ) -> None:
     """Apply changes, then let readers see them together. All of it may be done twice.
 
     Args:
         client: Of the server.
-        index: An alias or an index.
+        alias: Of the index. Where it has gone that is an error; an index would be made anew.
         actions: In their order.
-        through_alias: It is an alias, and an error where it has gone; else it would be made anew.
         address: Of the server, for people.
 
     Raises:
@@ -101,8 +95,8 @@ def write(
         initial_backoff=_BULK_BACKOFF,
         retry_on_status=(429,),
         raise_on_error=False,
-        index=index,
-        require_alias=through_alias,
+        index=alias,
+        require_alias=True,
         timeout=_BULK_TIMEOUT,
     )
     documents = {a["_id"]: a["_source"]["document_id"] for a in actions if "_source" in a}
@@ -116,7 +110,7 @@ def write(
             refused[documents[item["_id"]]] = str(item["error"]["type"])
         else:
             failed = failed or failed_item(address, item)
-    refresh(client, index, address)
+    refresh(client, alias, address)
     if failed is not None:
         raise failed
     if refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +10,18 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import lancedb
-import numpy as np
 from lancedb.index import FTS, BTree, IvfSq, LabelList
-from lancedb.query import MatchQuery
 
 from ingestion.documents import Chunk, DocumentState, Reader
 from ingestion.errors import IndexMismatchError, IndexUnavailableError
 from ingestion.index.lance_errors import mapped_errors
+from ingestion.index.lance_generations import (
+    TABLE_PREFIX,
+    drop,
+    drop_others,
+    now,
+    readable_tables,
+)
 from ingestion.index.lance_rows import (
     CHUNK_COLUMNS,
     STATE_COLUMNS,
@@ -29,23 +33,24 @@ from ingestion.index.lance_rows import (
     rows_of,
     states_of,
     table_schema,
-    vectors_of,
 )
+from ingestion.index.lance_search import candidates, dense_leg, lexical_leg
 from ingestion.index.protocol import Candidate, IndexMetadata, Vectors
 from ingestion.index.served import (
     REBUILD,
     Served,
+    Tables,
     difference,
+    no_previous,
+    other_previous,
     read_served,
+    read_tables,
     serve,
     serve_if_none,
 )
 from ingestion.index.words import query_words
 
 T = TypeVar("T")
-
-_TABLE_PREFIX = "chunks-"
-_SUFFIX = ".lance"
 
 # ICU finds words in every script, also where no spaces are; words are then folded and stemmed.
 # Stop words stay in, since an English list would take words out of other languages.
@@ -57,11 +62,8 @@ _WORDS = FTS(
     remove_stop_words=False,
     max_token_length=64,
 )
-# Below, comparing with every vector is as fast and exact. Measured at 1M x 384: IVF_SQ with 40
-# probes, refined tenfold, has p95 22 ms and recall .997.
+# Below, comparing with every vector is as fast and exact.
 _VECTOR_INDEX_FROM = 30_000
-_PROBES = 40
-_REFINE = 10
 # A reader holds an old version for one query only; the space of older ones is given back.
 _KEEP_VERSIONS = timedelta(minutes=10)
 
@@ -93,8 +95,26 @@ class LanceIndex:
         """
         index = cls.__new__(cls)
         index._prepare(folder, metadata)
-        index._drop_tables_but(_served_table_name(folder))
-        index._unpublished = Served(index._create_table(), metadata)
+        drop_others(folder)
+        index._unpublished = Served(index._create_table(), metadata, now())
+        return index
+
+    @classmethod
+    def open_previous(cls, folder: Path, metadata: IndexMetadata) -> Self:
+        """Return what was served before; `publish` serves it again.
+
+        Raises:
+            IndexMismatchError: It was made by something else.
+            IndexUnavailableError: There is none.
+        """
+        index = cls.__new__(cls)
+        index._prepare(folder, metadata)
+        tables = read_tables(folder)
+        if tables is None or tables.before is None:
+            raise no_previous()
+        if tables.before.metadata != metadata:
+            raise other_previous(tables.before.metadata, metadata)
+        index._unpublished, index._is_kept = tables.before, True
         return index
 
     def _prepare(self, folder: Path, metadata: IndexMetadata) -> None:
@@ -102,6 +122,7 @@ class LanceIndex:
         self._metadata = metadata
         self._schema = table_schema(metadata.dimensions)
         self._unpublished: Served | None = None
+        self._is_kept = False
         self._opened: tuple[Served, Any] | None = None
         self._lock = threading.Lock()
         with mapped_errors(self._folder, "opened"):
@@ -115,16 +136,22 @@ class LanceIndex:
         return self._read(lambda table: f"{table.name}@{table.version}")
 
     def publish(self) -> None:
-        """Serve this index from now on, and drop the one before. Does nothing where it is served.
+        """Serve this index from now on, and keep the one before. Does nothing where it is served.
 
         Readers in other processes see it with their next query.
         """
         if self._unpublished is None:
             return
+        tables = readable_tables(self._folder)
         with mapped_errors(self._folder, "written"):
-            serve(self._folder, self._unpublished)
-        served, self._unpublished = self._unpublished, None
-        self._drop_tables_but(served.table)
+            serve(self._folder, Tables(self._unpublished, tables.now if tables else None))
+        self._unpublished = None
+        drop_others(self._folder)
+
+    def discard(self) -> None:
+        """Remove this index where it was made for a rebuild and isn't served."""
+        if self._unpublished is not None and not self._is_kept:
+            drop(self._folder, self._unpublished.table)
 
     def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
         """Return what is stored, by document id."""
@@ -148,7 +175,7 @@ class LanceIndex:
         rows = rows_of(chunks, vectors, self._schema)
         of_these = one_of("document_id", distinct(rows.column("document_id")))
         with mapped_errors(self._folder, "written"):
-            table = self._table()
+            table = self._writable()
             merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             stored = table.search().select(["id"]).where(of_these).to_arrow()["id"].to_pylist()
             # Only then: looking for what the new rows lack reads the whole table.
@@ -160,18 +187,18 @@ class LanceIndex:
         """Rewrite the ACL of a document's chunks in one commit."""
         with mapped_errors(self._folder, "written"):
             of_it = one_of("document_id", [document_id])
-            self._table().update(where=of_it, values_sql=new_acl(acl, acl_hash))
+            self._writable().update(where=of_it, values_sql=new_acl(acl, acl_hash))
 
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Remove documents in one commit; those that aren't there are ignored."""
         if document_ids:
             with mapped_errors(self._folder, "written"):
-                self._table().delete(one_of("document_id", document_ids))
+                self._writable().delete(one_of("document_id", document_ids))
 
     def optimize(self) -> None:
         """Merge small files, bring the indexes up to date, drop old versions."""
         with mapped_errors(self._folder, "written"):
-            table = self._table()
+            table = self._writable()
             table.optimize(cleanup_older_than=_KEEP_VERSIONS)
             indexed = {column for index in table.list_indices() for column in index.columns}
             if "vector" not in indexed and table.count_rows() >= _VECTOR_INDEX_FROM:
@@ -192,11 +219,11 @@ class LanceIndex:
                 return []
             allowed += " AND " + one_of("source", sources)
         words = query_words(text)
-        dense = self._read(lambda table: _dense_leg(table, vector, allowed, limit))
-        found = {candidate.chunk.id: candidate for candidate in _candidates(dense, vector)}
+        dense = self._read(lambda table: dense_leg(table, vector, allowed, limit))
+        found = {candidate.chunk.id: candidate for candidate in candidates(dense, vector)}
         if words:
-            lexical = self._read(lambda table: _lexical_leg(table, words, allowed, limit))
-            found |= {candidate.chunk.id: candidate for candidate in _candidates(lexical, vector)}
+            lexical = self._read(lambda table: lexical_leg(table, words, allowed, limit))
+            found |= {candidate.chunk.id: candidate for candidate in candidates(lexical, vector)}
         return list(found.values())
 
     def document_chunks(self, document_id: str, reader: Reader) -> list[Chunk]:
@@ -232,11 +259,18 @@ class LanceIndex:
         """Return the table that is served now."""
         return self._open(self._served())
 
+    def _writable(self) -> Any:
+        """Return the table that is served now, if what is written would be like what is stored."""
+        served = self._served()
+        if served.metadata != self._metadata:
+            raise IndexMismatchError(difference(served.metadata, self._metadata), REBUILD)
+        return self._open(served)
+
     def _served(self) -> Served:
         served = self._unpublished or read_served(self._folder)
         if served is None:
             raise IndexUnavailableError(f"The index in {self._folder} was removed.", REBUILD)
-        if served.metadata != self._metadata:
+        if not self._metadata.reads(served.metadata):
             raise IndexMismatchError(difference(served.metadata, self._metadata), REBUILD)
         return served
 
@@ -250,11 +284,11 @@ class LanceIndex:
     def _serve_empty(self) -> None:
         name = self._create_table()
         with mapped_errors(self._folder, "written"):
-            if not serve_if_none(self._folder, Served(name, self._metadata)):
-                self._database.drop_table(name)
+            if not serve_if_none(self._folder, Served(name, self._metadata, now())):
+                drop(self._folder, name)
 
     def _create_table(self) -> str:
-        name = _TABLE_PREFIX + uuid.uuid4().hex[:12]
+        name = TABLE_PREFIX + uuid.uuid4().hex[:12]
         with mapped_errors(self._folder, "written"):
             table = self._database.create_table(name, schema=self._schema)
             table.create_index("search_text", config=_WORDS)
@@ -262,42 +296,3 @@ class LanceIndex:
             table.create_index("id", config=BTree())
             table.create_index("document_id", config=BTree())
         return name
-
-    def _drop_tables_but(self, kept: str | None) -> None:
-        """Remove the folders of other tables; what can't be removed only takes space."""
-        for folder in self._folder.glob(f"{_TABLE_PREFIX}*{_SUFFIX}"):
-            if folder.name.removesuffix(_SUFFIX) != kept:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _dense_leg(table: Any, vector: Vectors, allowed: str, limit: int) -> Any:
-    query = table.search(vector).distance_type("cosine").where(allowed).limit(limit)
-    # Without an upper bound on the probes a reader of few chunks still gets all of them.
-    query = query.minimum_nprobes(_PROBES).maximum_nprobes(0).refine_factor(_REFINE)
-    return query.select([*CHUNK_COLUMNS, "vector", "_distance"]).to_arrow()
-
-
-def _lexical_leg(table: Any, words: str, allowed: str, limit: int) -> Any:
-    # A query object: nothing in the words is an operator.
-    match = MatchQuery(words, "search_text")  # type: ignore[call-arg]
-    query = table.search(match, query_type="fts").where(allowed).limit(limit)
-    return query.select([*CHUNK_COLUMNS, "vector", "_score"]).to_arrow()
-
-
-def _candidates(rows: Any, vector: Vectors) -> list[Candidate]:
-    """Return the rows of one leg, each with its exact cosine: stored vectors have length 1."""
-    cosines = np.clip(vectors_of(rows) @ vector, -1.0, 1.0).tolist()
-    scores = rows["_score"].to_pylist() if "_score" in rows.column_names else [None] * len(cosines)
-    return [
-        Candidate(chunk, score, cosine)
-        for chunk, score, cosine in zip(chunks_of(rows), scores, cosines, strict=True)
-    ]
-
-
-def _served_table_name(folder: Path) -> str | None:
-    """Return the served table's name; a damaged index serves none, and is about to be replaced."""
-    try:
-        served = read_served(folder)
-    except (IndexUnavailableError, IndexMismatchError):
-        return None
-    return served.table if served else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,40 @@ class IndexMetadata:
         embedder: Identity of the embedding model, changed whenever its vectors change.
         dimensions: Length of a vector.
         chunker: Identity of the chunking rules.
+        model: The embedding model's name, for people; not compared.
     """
 
     embedder: str
     dimensions: int
     chunker: str
+    model: str = field(default="", compare=False)
+
+    def reads(self, stored: IndexMetadata) -> bool:
+        """Whether questions can be asked of what is stored: its vectors are of one kind."""
+        return (stored.embedder, stored.dimensions) == (self.embedder, self.dimensions)
+
+
+Role = Literal["served", "previous", "unfinished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One set of chunks that a store keeps.
+
+    Attributes:
+        metadata: By what it was made; None where this version of Nightshift didn't write it, or a
+            rebuild hasn't come to its end.
+        chunks: How many it holds; None where they can't be counted.
+        made_at: When it was begun, None where that isn't known.
+        role: Served; served before, and kept to go back to; or left by a rebuild that runs or was
+            killed.
+    """
+
+    name: str
+    metadata: IndexMetadata | None
+    chunks: int | None
+    made_at: datetime | None
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +73,13 @@ class Candidate:
     dense: float | None
 
 
-class ChunkIndex(Protocol):
-    """One store of chunks. Safe to use from several threads.
+class ChunkWriter(Protocol):
+    """The part of a store that a sync needs.
 
     A killed process leaves documents that are whole in the old or the new version, or that
     `states` reports as not complete; it never leaves a chunk readable by somebody whom neither
     version lets read it.
     """
-
-    @property
-    def generation(self) -> str:
-        """Name of the set of chunks that is served now; recorded with each answer."""
 
     def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
         """Return what is stored, by document id."""
@@ -75,8 +101,26 @@ class ChunkIndex(Protocol):
     def optimize(self) -> None:
         """Bring the search structures up to date after a batch of changes."""
 
+
+class ChunkIndex(ChunkWriter, Protocol):
+    """One store of chunks. Safe to use from several threads.
+
+    What another embedder made can't be opened. What only another chunker made can be read, and
+    not be written.
+    """
+
+    @property
+    def generation(self) -> str:
+        """Name of the set of chunks that is served now; recorded with each answer."""
+
     def publish(self) -> None:
-        """Serve this index from now on where it was made for a rebuild; else do nothing."""
+        """Serve this index from now on where it isn't served; else do nothing.
+
+        The one that was served is kept to go back to; older ones are removed.
+        """
+
+    def discard(self) -> None:
+        """Remove this index where it was made for a rebuild and isn't served; else do nothing."""
 
     def search(
         self,

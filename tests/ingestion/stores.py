@@ -31,6 +31,11 @@ STORES: dict[str, StoreFactory] = {
     "elastic": lambda folder: ElasticIndex(elastic_settings(folder), METADATA),
     "lance": lambda folder: LanceIndex(folder, METADATA),
 }
+# … one that names it in the settings …
+SETTINGS: dict[str, Callable[[Path], IndexSettings]] = {
+    "elastic": elastic_settings,
+    "lance": lambda folder: IndexSettings(),
+}
 # … and, with what it takes to run it, here.
 STORE_PARAMS = [pytest.param("elastic", marks=pytest.mark.slow), "lance"]
 

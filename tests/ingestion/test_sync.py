@@ -18,11 +18,12 @@ from ingestion.embedding import OnProgress
 from ingestion.errors import IndexUnavailableError, IngestionError
 from ingestion.index.lance import LanceIndex
 from ingestion.index.protocol import Vectors
+from ingestion.locks import one_writer
 from ingestion.plan import Listing, make_plan
 from ingestion.settings import SourceSettings
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.source import FailedItem, Source, SourceItem
-from ingestion.sync import Progress, SyncReport, one_writer, sync
+from ingestion.sync import Progress, SyncReport, sync
 from tests.ingestion.stores import METADATA, make_chunks, vector_of, vectors_for
 
 ANYONE = Reader()
@@ -307,7 +308,8 @@ from pathlib import Path
 from ingestion.index.lance import LanceIndex
 from ingestion.settings import SourceSettings
 from ingestion.sources.folder import FolderSource
-from ingestion.sync import one_writer, sync
+from ingestion.locks import one_writer
+from ingestion.sync import sync
 from tests.ingestion.stores import METADATA, make_chunks
 from tests.ingestion.test_sync import WordEmbedder
 
