@@ -19,6 +19,7 @@ from ingestion.text_units import sentences
 
 logger = logging.getLogger(__name__)
 
+NEAREST = "The nearest pages are:"
 _UNSURE = "I'm not sure that this answers it; the nearest passages are:"
 _NO_ANSWER = re.compile(rf"\W*{re.escape(UNKNOWN.rstrip('.'))}", re.IGNORECASE)
 
@@ -51,7 +52,7 @@ def refuse(nearest: Sequence[Passage], human: str) -> Iterator[AnswerText | Resp
     """Say that the documents don't say, show the nearest pages, offer a human."""
     lines = [UNKNOWN]
     if nearest:
-        lines += ["", "The nearest pages are:"]
+        lines += ["", NEAREST]
         lines += [f"- {passage.chunk.place} [{n}]" for n, passage in enumerate(nearest, 1)]
     lines += ["", f"{human} can help." if human else "Somebody who knows the topic can help."]
     text = "\n".join(lines)

@@ -10,9 +10,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.answer import Answer
-from bot.slack.mrkdwn import answer_message, escape, split
+from bot.passages import Passage
+from bot.respond import NEAREST
+from bot.slack.inline import (
+    links_in,
+    markdown_link,
+    mrkdwn_link,
+    mrkdwn_text,
+    no_links,
+    render,
+    scheme_of,
+)
+from bot.slack.mrkdwn import split
+from bot.slack.rendering import MAX_TEXT, Body, render_body
+from bot.support import Confidence
 
 Block = dict[str, Any]
+
+# What can be pressed. A value is the answer's id; of a vote, the vote stands behind it.
+VOTE = "nightshift_vote"
+VOTE_DOWN = "nightshift_vote_down"  # two plain buttons in one row need two names
+ASK_HUMAN = "nightshift_ask_human"
+SHARE = "nightshift_share"
+STOP = "nightshift_stop"
+
+LOOKING = "Looking that up …"
+MAX_SECTION = 3_000
+_MAX_URL = 500  # a longer address is no help to anybody
+_MAX_PLACE = 150
+_NEAREST = 3
+_MAX_GROWING = 3_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +62,97 @@ class Reply:
     parts: tuple[Part, ...]
 
 
-def build_answer_reply(answer: Answer, *, may_share: bool = False) -> Reply:
-    """Return an answer as messages, its sources numbered below it.
+def build_answer_reply(
+    answer: Answer, *, may_share: bool = False, notes: Sequence[str] = ()
+) -> Reply:
+    """Return an answer as messages: its sources numbered below the last, then what can be pressed.
 
     Args:
         answer: With its sources.
         may_share: Whether a button offers to post it in the channel (for an ephemeral answer).
+        notes: What else the asker must know, as which file couldn't be read.
     """
-    texts = split(answer_message(answer.text, answer.sources))
-    return Reply(tuple(Part(text) for text in texts))
+    said = [_said(note) for note in notes]
+    if answer.refused:
+        bodies, listed = [_joined([*said, *_refusal(answer)])], ""
+    else:
+        known = (text for each in answer.shown for text in (each.chunk.text, each.chunk.url))
+        bodies = render_body(answer.text, links_in(known), MAX_TEXT - _length(said))
+        bodies[0] = _joined([*said, bodies[0]])
+        listed = "\n".join(_source(n, each) for n, each in enumerate(answer.sources, 1))
+    unsure = answer.refused or answer.confidence is Confidence.UNSURE
+    pressed = [vote_block(answer.id), *_buttons(answer.id, ask=unsure, share=may_share)]
+    *parts, last = [
+        *(Part(body.mrkdwn, (_markdown(body),)) for body in bodies),
+        *(Part(lines, (_context(lines),)) for lines in split(listed, MAX_SECTION)),
+    ]
+    if parts and len(parts[-1].text) + len(last.text) < MAX_TEXT and listed == last.text:
+        above = parts.pop()
+        last = Part(f"{above.text}\n\n{last.text}", (*above.blocks, *last.blocks))
+    return Reply((*parts, Part(last.text, (*last.blocks, *pressed))))
 
 
 def build_notice_reply(text: str) -> Reply:
     """Return a short notice; its text is shown as it stands and acts on nothing."""
-    return Reply(tuple(Part(part) for part in split(escape(text))))
+    return Reply(tuple(Part(part) for part in split(mrkdwn_text(text))))
+
+
+def build_waiting_part(task_id: str, position: int) -> Part:
+    """Return what is shown until an answer begins.
+
+    Args:
+        task_id: For the Stop button.
+        position: How many questions are answered before this one.
+    """
+    before = "one question is" if position == 1 else f"{position} questions are"
+    waiting = f"You are number {position + 1}: {before} before yours. I'll answer here."
+    text = waiting if position else LOOKING
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return Part(text, (section, _stop(task_id)))
+
+
+def build_growing_part(task_id: str, text: str) -> Part:
+    """Return an answer that is still being written, with a Stop button.
+
+    No links yet: which ones its sources have is known at its end.
+    """
+    body = render_body(text, no_links, _MAX_GROWING)[-1]
+    shown = Body(f"{body.markdown} …", f"{body.mrkdwn} …")
+    return Part(shown.mrkdwn, (_markdown(shown), _stop(task_id)))
+
+
+def vote_block(answer_id: str) -> Block:
+    """Return Slack's own feedback buttons.
+
+    Source: https://docs.slack.dev/reference/block-kit/block-elements/feedback-buttons-element
+    """
+    up, down = (
+        {"text": _plain(sign), "value": f"{answer_id}:{value}", "accessibility_label": label}
+        for sign, value, label in (("👍", 1, "This helped"), ("👎", -1, "This didn't help"))
+    )
+    element = {"type": "feedback_buttons", "action_id": VOTE}
+    return {
+        "type": "context_actions",
+        "elements": [{**element, "positive_button": up, "negative_button": down}],
+    }
+
+
+def plain_blocks(blocks: Sequence[Block]) -> list[Block]:
+    """Return blocks for a Slack that has neither `markdown` nor `context_actions` blocks."""
+    plain: list[Block] = []
+    for block in blocks:
+        if block["type"] == "markdown":
+            texts = (body.mrkdwn for body in render_body(block["text"], _any_link, MAX_SECTION))
+            plain += [
+                {"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts
+            ]
+        elif block["type"] == "context_actions":
+            plain.append({"type": "actions", "elements": _plain_votes(block["elements"])})
+        elif block["type"] == "actions" and plain and plain[-1]["type"] == "actions":
+            plain[-1]["elements"] += block["elements"]
+        else:
+            plain.append(block)
+    return plain
 
 
 def reply_json(reply: Reply) -> list[dict[str, Any]]:
@@ -59,3 +163,106 @@ def reply_json(reply: Reply) -> list[dict[str, Any]]:
 def reply_from_json(values: Sequence[Mapping[str, Any]]) -> Reply:
     """Return what `reply_json` stored."""
     return Reply(tuple(Part(value["text"], tuple(value["blocks"])) for value in values))
+
+
+def _refusal(answer: Answer) -> list[Body]:
+    """Return what a refusal says, with the nearest pages as links and not once more below."""
+    head, _, rest = answer.text.partition(NEAREST)
+    tail = rest.rpartition("\n\n")[2] if rest else ""
+    bodies = [_said(head)]
+    if answer.sources:
+        pages = [(place_of(each), web_address(each)) for each in answer.sources[:_NEAREST]]
+        marked = [
+            markdown_link(url, place) if url else render(place, no_links).markdown
+            for place, url in pages
+        ]
+        mrk = [
+            mrkdwn_link(url, mrkdwn_text(place)) if url else mrkdwn_text(place)
+            for place, url in pages
+        ]
+        bodies.append(
+            Body(
+                "\n".join([NEAREST, *(f"- {line}" for line in marked)]),
+                "\n".join([NEAREST, *(f"• {line}" for line in mrk)]),
+            )
+        )
+    if tail.strip():
+        bodies.append(_said(tail))
+    return bodies
+
+
+def place_of(source: Passage) -> str:
+    """Return where a source stands, for people, on one line."""
+    place = " ".join(source.chunk.place.split())
+    return place if len(place) <= _MAX_PLACE else f"{place[: _MAX_PLACE - 1]}…"
+
+
+def web_address(source: Passage) -> str:
+    """Return a source's address where others can open it, else ""."""
+    url = source.chunk.url
+    web = scheme_of(url) in {"http", "https"} and len(url) <= _MAX_URL
+    return url if web else ""
+
+
+def _source(number: int, source: Passage) -> str:
+    place, url = mrkdwn_text(place_of(source)), web_address(source)
+    if url:
+        return f"[{number}] {mrkdwn_link(url, place)}"
+    path = source.chunk.path
+    return f"[{number}] {place} ({mrkdwn_text(path)})" if path else f"[{number}] {place}"
+
+
+def _context(text: str) -> Block:
+    """Return lines in small print."""
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+
+
+def _buttons(answer_id: str, *, ask: bool, share: bool) -> list[Block]:
+    wanted = ((ask, "Ask a human", ASK_HUMAN), (share, "Share to channel", SHARE))
+    elements = [_button(text, action, answer_id) for shown, text, action in wanted if shown]
+    return [{"type": "actions", "elements": elements}] if elements else []
+
+
+def _stop(task_id: str) -> Block:
+    return {"type": "actions", "elements": [_button("Stop", STOP, task_id)]}
+
+
+def _button(text: str, action: str, value: str) -> Block:
+    return {"type": "button", "text": _plain(text), "action_id": action, "value": value}
+
+
+def _plain_votes(elements: Sequence[Block]) -> list[Block]:
+    buttons = []
+    for element in elements:
+        for side, action in (("positive_button", VOTE), ("negative_button", VOTE_DOWN)):
+            label = element[side]["accessibility_label"]
+            button = _button(element[side]["text"]["text"], action, element[side]["value"])
+            buttons.append({**button, "accessibility_label": label})
+    return buttons
+
+
+def _said(text: str) -> Body:
+    shown = render(text.strip(), no_links)
+    return Body(shown.markdown, shown.mrkdwn)
+
+
+def _markdown(body: Body) -> Block:
+    return {"type": "markdown", "text": body.markdown}
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": True}
+
+
+def _any_link(_url: str) -> bool:
+    return True
+
+
+def _length(bodies: Sequence[Body]) -> int:
+    return sum(max(len(body.markdown), len(body.mrkdwn)) + 2 for body in bodies)
+
+
+def _joined(bodies: Sequence[Body]) -> Body:
+    return Body(
+        "\n\n".join(body.markdown for body in bodies), "\n\n".join(body.mrkdwn for body in bodies)
+    )

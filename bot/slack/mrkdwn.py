@@ -1,7 +1,7 @@
 """Text for Slack and from Slack. Pure.
 
 Slack acts on what stands in angle brackets: ``<!channel>`` alarms everybody. So all text that comes
-from pages, models and people is escaped, and only links are built here.
+from pages, models and people is escaped.
 Source: https://docs.slack.dev/messaging/formatting-message-text
 """
 
@@ -9,18 +9,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
-from urllib.parse import quote, urlsplit
-
-from bot.passages import Passage
 
 # chat.postMessage cuts long texts; Slack advises 4,000 characters.
 MAX_CHARACTERS = 3_800
 _MENTION = re.compile(r"<[@!#][^>]*>")
 _ADDRESSED = re.compile(r"<(?:@|!subteam\^|!channel|!here|!everyone)[^>]*>")
 _LINK = re.compile(r"<([^>|]+)(?:\|([^>]*))?>")
-_BOLD = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
-_MARKDOWN_LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
 
 
 def question_in(text: str) -> str:
@@ -40,14 +34,6 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def answer_message(text: str, sources: Sequence[Passage]) -> str:
-    """Return an answer with its sources, safe to post."""
-    shown = _MARKDOWN_LINK.sub(r"\1", escape(text))
-    shown = _BOLD.sub(r"*\1*", shown)
-    lines = [shown, "", *(_source(number, source) for number, source in enumerate(sources, 1))]
-    return "\n".join(lines).strip()
-
-
 def split(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
     """Cut at line ends where there are any; nothing is left out but the line end at a cut."""
     parts = []
@@ -59,12 +45,3 @@ def split(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
         parts.append(text[:end])
         text = text[end:].lstrip("\n")
     return [*parts, text] if text else parts
-
-
-def _source(number: int, source: Passage) -> str:
-    chunk = source.chunk
-    title = escape(f"{chunk.title} › {chunk.heading}" if chunk.heading else chunk.title)
-    if urlsplit(chunk.url).scheme in {"http", "https"}:
-        url = quote(chunk.url, safe=":/?#[]@!$&'()*+,;=%~-._")
-        return f"[{number}] <{escape(url)}|{title.replace('|', '¦')}>"
-    return f"[{number}] {title} ({escape(chunk.path)})"

@@ -4,16 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.passages import Passage
-from bot.slack.mrkdwn import MAX_CHARACTERS, answer_message, escape, question_in, split
-from tests.bot.hits import hit
-
-
-def passage(**changes: str) -> Passage:
-    found = hit("text")
-    for name, value in changes.items():
-        object.__setattr__(found.chunk, name, value)
-    return Passage(found, ((0, 4),))
+from bot.slack.mrkdwn import MAX_CHARACTERS, escape, question_in, split
 
 
 @pytest.mark.parametrize(
@@ -32,31 +23,9 @@ def test_what_a_message_asks(text: str, question: str) -> None:
 
 
 @given(st.text(alphabet="<>!@#&|channelU0 \n*[]()", max_size=200))
-def test_no_text_from_pages_acts_in_slack(text: str) -> None:
-    assert "<" not in answer_message(text, [])
-    assert ">" not in answer_message(text, [])
+def test_escaped_text_acts_on_nothing(text: str) -> None:
     assert "<" not in escape(text)
-
-
-def test_emphasis_and_links_of_pages() -> None:
-    text = "**Hotels** [1]\n\nSee [the page](x.md): <!channel> 2 ** 3 ** 4"
-    shown = "*Hotels* [1]\n\nSee the page: &lt;!channel&gt; 2 ** 3 ** 4"
-    assert answer_message(text, []) == shown
-
-
-def test_sources_are_links_that_cannot_be_broken_out_of() -> None:
-    title, url = "A|B> <!here>", "https://docs.example/a>|<!channel> b"
-    line = answer_message("x", [passage(title=title, url=url)]).splitlines()[-1]
-    assert line.count("<") == line.count(">") == line.count("|") == 1
-    assert line.startswith("[1] <https://docs.example/a%3E%7C%3C!channel%3E%20b|A¦B&gt; ")
-
-
-@pytest.mark.parametrize(
-    "url", ["file:///secret/place/a.md", "javascript:alert(1)", "", "slack://x"]
-)
-def test_other_addresses_are_not_links(url: str) -> None:
-    line = answer_message("x", [passage(url=url)]).splitlines()[-1]
-    assert line == "[1] Page › Part (page.md)"
+    assert ">" not in escape(text)
 
 
 @given(st.text(alphabet="ab \n", max_size=300), st.integers(1, 40))

@@ -1,0 +1,273 @@
+"""A run of Markdown as Slack shows it, in both of its languages. Pure.
+
+What acts in Slack is built here alone: the text of pages and models is taken apart and put together
+again, so that nothing in it pings anybody, and no link leads where no source leads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bot.slack.mrkdwn import escape
+
+LinkRule = Callable[[str], bool]
+"""Whether a link to an address, or a bare address, may be shown as a link."""
+
+JOINER = "\u2060"
+"""Word joiner: invisible, it takes two signs apart that would act together."""
+_BOUNDARY = "\u200b"  # Slack's emphasis begins and ends beside something that is no letter
+_NO_TICK = "ˋ"  # a lone backtick could pair with that of an address that must not be a link
+_SCHEMES = frozenset({"http", "https", "mailto"})
+
+_PARSER = MarkdownIt("commonmark").enable("strikethrough").disable("text_join")
+_PARSER.normalizeLink = lambda url: url  # type: ignore[method-assign]  # as the source has it
+
+_COMMAND = re.compile(r"(<|&lt;|&#0*60;|&#x0*3c;)(?=[!@#])", re.IGNORECASE)
+_EVERYBODY = re.compile(r"@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?=#?\w{1,40};)")
+_BRACKET = re.compile(r"\](?=[(\[:])")
+_TAG = re.compile(r"<(?=[!/?@#A-Za-z])")
+_BARE = re.compile(r"(?:https?://|www\.|mailto:)[^\s<>|\"`\u2060]+", re.IGNORECASE)
+_TRAILING = ".,;:!?'*_~"
+_AFTER_URL = re.compile(r"\Z|[\s)>\]\"'|<`\\]|[.,;:!?](?:\Z|[\s)\]\"'])|[*_~]{1,3}(?:\Z|\s)")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
+
+_MARKS = {"strong": ("**", "*"), "em": ("*", "_"), "s": ("~~", "~")}
+# Signs whose escape in the source is kept: without it they would mark something up.
+_ESCAPES = frozenset(f"\\{sign}" for sign in "*_~`#+-.|\\")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A text in three forms.
+
+    Attributes:
+        markdown: For `markdown` blocks and streams.
+        mrkdwn: For `text`, sections and contexts.
+        plain: Without any marks, not escaped.
+    """
+
+    markdown: str
+    mrkdwn: str
+    plain: str
+
+
+def links_in(texts: Iterable[str]) -> LinkRule:
+    """Return the rule that lets a link pass where one of the texts has its whole address."""
+    known = tuple(texts)
+
+    def allowed(url: str) -> bool:
+        if scheme_of(url) not in _SCHEMES:
+            return False
+        pattern = re.compile(re.escape(url))
+        return any(
+            _AFTER_URL.match(text, found.end())
+            for text in known
+            for found in pattern.finditer(text)
+        )
+
+    return allowed
+
+
+def no_links(_url: str) -> bool:
+    """Let no link pass."""
+    return False
+
+
+def render(text: str, links: LinkRule) -> Shown:
+    """Return a run of inline Markdown as Slack shows it.
+
+    Args:
+        text: Of one block; it may have several lines.
+        links: Which links stay links; of others the words stay.
+    """
+    pen = _Pen(links)
+    pen.write(_PARSER.parseInline(text)[0].children or [])
+    return Shown("".join(pen.markdown), "".join(pen.mrkdwn), "".join(pen.plain))
+
+
+def calm(text: str) -> str:
+    """Return a text in which nothing pings, for where escapes would be shown: code."""
+    text = _COMMAND.sub(rf"\1{JOINER}", text)
+    return _EVERYBODY.sub(f"@{JOINER}", text)
+
+
+def scheme_of(url: str) -> str:
+    """Return an address's scheme in lower case, or ""; any text will do."""
+    found = _SCHEME.match(url)
+    return found[1].casefold() if found else ""
+
+
+def safe_url(url: str) -> str:
+    """Return an address that can't break out of a link in either language."""
+    return quote(url, safe=":/?#[]@!$&'*+,;=%~-._").replace("[", "%5B").replace("]", "%5D")
+
+
+def mrkdwn_link(url: str, words: str) -> str:
+    """Return a link in mrkdwn; the words are escaped already."""
+    return f"<{escape(safe_url(url))}|{words.replace('|', '¦').replace(chr(10), ' ')}>"
+
+
+def markdown_link(url: str, words: str) -> str:
+    """Return a link in Markdown; the words are of a page or a person."""
+    label = _markdown_text(words).replace("[", "(").replace("]", ")").replace("\n", " ")
+    return f"[{label}]({safe_url(url).replace('(', '%28').replace(')', '%29')})"
+
+
+def _markdown_text(text: str) -> str:
+    """Return words that stay words: no tag, no entity, no link, no ping comes out of them."""
+    text = _ENTITY.sub("&amp;", text.replace("`", _NO_TICK))
+    text = _TAG.sub("&lt;", text)
+    return _BRACKET.sub(f"]{JOINER}", calm(text))
+
+
+def mrkdwn_text(text: str) -> str:
+    """Return words as mrkdwn shows them: nothing in them acts."""
+    return escape(_EVERYBODY.sub(f"@{JOINER}", text.replace("`", _NO_TICK)))
+
+
+@dataclass(slots=True)
+class _Pen:
+    """Writes the three forms at once."""
+
+    links: LinkRule
+    markdown: list[str] = field(default_factory=list)
+    mrkdwn: list[str] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
+    styles: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    begun: int = 0
+
+    def write(self, tokens: Sequence[Token]) -> None:
+        at = 0
+        while at < len(tokens):
+            end = at
+            while end < len(tokens) and tokens[end].type in {"text", "text_special"}:
+                end += 1
+            if end > at:
+                self.words(tokens[at:end])
+                at = end
+            else:
+                self.token(tokens[at])
+                at += 1
+
+    def token(self, token: Token) -> None:
+        name, _, part = token.type.rpartition("_")
+        if name in _MARKS:
+            self.style(name, opens=part == "open")
+        elif token.type == "link_open":
+            self.open_link(str(token.attrs["href"]))
+        elif token.type == "link_close":
+            self.close_link()
+        elif token.type == "image":
+            self.text(_plain_of(token.children or []))
+        elif token.type == "code_inline":
+            self.code(token.content)
+        elif token.type in {"softbreak", "hardbreak"} or _BREAK.match(token.content):
+            self.line_break()
+        else:
+            self.text(token.content)
+
+    def words(self, tokens: Sequence[Token]) -> None:
+        """Write words; escapes of the source are kept where they are no part of an address."""
+        text = "".join(token.content for token in tokens)
+        if _BARE.search(text):
+            self.text(text)
+            return
+        raw = "".join(t.markup if t.markup in _ESCAPES else t.content for t in tokens)
+        self.put(text, raw)
+
+    def text(self, text: str) -> None:
+        at = 0
+        if not any(self.targets):
+            for found in _BARE.finditer(text):
+                url = found[0].rstrip(_TRAILING)
+                before = text[at : found.start()]
+                self.put(before, before)
+                self.address(url)
+                at = found.start() + len(url)
+        self.put(text[at:], text[at:])
+
+    def put(self, text: str, source: str) -> None:
+        """Write words that are no address; `source` is how they are written in Markdown."""
+        if text:
+            self.boundary(text[0])
+            shown = text.replace("|", "¦") if any(self.targets) else text
+            self.markdown.append(_markdown_text(source))
+            self.mrkdwn.append(mrkdwn_text(shown))
+            self.plain.append(text)
+
+    def boundary(self, following: str) -> None:
+        """Part an emphasis that just ended from a letter after it."""
+        if self.mrkdwn and self.marks and self.marks[-1] == len(self.mrkdwn):
+            if following.isalnum():
+                self.mrkdwn.append(_BOUNDARY)
+            self.marks.pop()
+
+    def address(self, url: str) -> None:
+        """Write a bare address; one that no source has can't be clicked."""
+        if self.links(url):
+            self.markdown.append(url.replace("<", "&lt;"))
+            self.mrkdwn.append(f"<{escape(safe_url(url))}>" if "|" in url else escape(url))
+            self.plain.append(url)
+        else:
+            self.code(url)
+
+    def code(self, text: str) -> None:
+        shown = calm(text.replace("\n", " "))
+        fence = "``" if "`" in shown else "`"
+        pad = " " if fence == "``" else ""
+        self.markdown.append(f"{fence}{pad}{shown}{pad}{fence}")
+        self.mrkdwn.append(f"`{escape(shown.replace('`', _NO_TICK))}`")
+        self.plain.append(text)
+
+    def style(self, name: str, *, opens: bool) -> None:
+        markdown, mrkdwn = _MARKS[name]
+        self.markdown.append(markdown)
+        if opens:
+            self.styles.append(name)
+            before = self.mrkdwn[-1][-1:] if self.mrkdwn else ""
+            self.mrkdwn.append(f"{_BOUNDARY if before.isalnum() else ''}{mrkdwn}")
+        else:
+            self.styles.remove(name)
+            self.mrkdwn.append(mrkdwn)
+            self.marks = [len(self.mrkdwn)]
+
+    def line_break(self) -> None:
+        """Break the line; mrkdwn's emphasis ends with it and begins again."""
+        marks = [_MARKS[name][1] for name in self.styles]
+        if any(self.targets):
+            self.put(" ", " ")
+            return
+        self.mrkdwn.append(f"{''.join(reversed(marks))}\n{''.join(marks)}")
+        self.markdown.append("\n")
+        self.plain.append("\n")
+
+    def open_link(self, url: str) -> None:
+        kept = url if self.links(url) else ""
+        self.targets.append(kept)
+        if kept:
+            self.markdown.append("[")
+            self.mrkdwn.append(f"<{escape(safe_url(kept))}|")
+            self.begun = len(self.plain)
+
+    def close_link(self) -> None:
+        url = self.targets[-1]
+        if url and len(self.plain) == self.begun:
+            self.put(url, url)
+        self.targets.pop()
+        if url:
+            self.markdown.append(f"]({safe_url(url).replace('(', '%28').replace(')', '%29')})")
+            self.mrkdwn.append(">")
+
+
+def _plain_of(tokens: Sequence[Token]) -> str:
+    return "".join(_plain_of(t.children) if t.children else t.content for t in tokens)
