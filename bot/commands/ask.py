@@ -82,6 +82,8 @@ def search(
     from bot.recording import hit_json
 
     reader = reader_named(names_of(names))
+    if query != STDIN:
+        clean_question(query)  # said at once, not after the models are loaded
     with opened(settings_of(context)) as nightshift:
 
         def find(text: str) -> list[Hit]:
@@ -108,8 +110,11 @@ def ask(
 
     Example: nightshift ask "How many days of leave do I have?" --as alice
     """
+    from bot.conversation import clean_question
     from bot.recording import answer_json
 
+    if question != STDIN:
+        clean_question(question)
     given = names_of(names)
     wanted = style.value if style else ""
     with opened(settings_of(context)) as nightshift:

@@ -109,9 +109,10 @@ def run_sync(
 def show_report(report: SyncReport, console: Console) -> None:
     """Tell what a run did, and name each document that couldn't be had."""
     for failed in report.failed:
-        console.print(
-            f"[yellow]✗[/] {escape(failed.path or failed.source)}: {escape(failed.problem)}"
-        )
+        name = failed.path or failed.source
+        # What a parser says begins with the name, for those who hear only of that one file.
+        problem = failed.problem.removeprefix(f"{name}: ")
+        console.print(f"[yellow]✗[/] {escape(name)}: {escape(problem)}")
         if failed.mend:
             console.print(f"  [dim]{escape(failed.mend)}[/]")
     seconds = sum(report.seconds.values())
@@ -127,9 +128,9 @@ def show_report(report: SyncReport, console: Console) -> None:
         )
         if count
     )
+    embedded = f"{report.chunks_embedded} chunk{'' if report.chunks_embedded == 1 else 's'}"
     console.print(
-        f"[green]✓[/] Documents: {counts or 'none'}. "
-        f"{report.chunks_embedded} chunks embedded in {seconds:.1f} s."
+        f"[green]✓[/] Documents: {counts or 'none'}. {embedded} embedded in {seconds:.1f} s."
     )
 
 

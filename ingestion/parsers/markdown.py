@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from pathlib import PurePosixPath
@@ -28,6 +29,7 @@ _LONGEST_HEADING = 1000  # characters; the patterns below take long on longer on
 _IMAGE = re.compile(r"!\[([^\[\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _PADDING = re.compile(r"[^\S\n]{2,}")
 _RULE_CELL = re.compile(r"(:?)-{3,}(:?)")
+_ENTITY = re.compile(r"&#?\w{1,32};")
 _HEADING_MARKS = (
     (re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\](?:\([^)]*\)|\[[^\]]*\])"), r"\1"),
     (re.compile(r"<!--.*?-->|</?[A-Za-z][^>]*>"), ""),
@@ -102,13 +104,13 @@ def _add_heading(outline: Outline, slugs: Counter[str], token: Token, source: st
 
 
 def plain_heading(source: str) -> str:
-    """Return a heading's text without links, emphasis, code marks and tags."""
+    """Return a heading's text without links, emphasis, code marks, tags and entities."""
     source = source[:_LONGEST_HEADING]
     source = _IMAGE.sub("", source) if _IMAGE.sub("", source).strip("[]() ") else source
     source = _IMAGE.sub(r"\1", source)
     for pattern, replacement in _HEADING_MARKS:
         source = pattern.sub(replacement, source)
-    return one_line(source)
+    return one_line(_ENTITY.sub(lambda entity: html.unescape(entity[0]), source))
 
 
 def _unpadded(table: str) -> str:

@@ -101,6 +101,7 @@ def test_an_h1_that_is_not_the_title_stays_in_the_path() -> None:
         ("**Bold** _it_ snake_case_name", "Bold it snake_case_name"),
         (r"1\. First <br/> 5 \* 3", "1. First 5 * 3"),
         ("Why? [me|you]", "Why? [me|you]"),
+        ("&nbsp;&nbsp;Q&amp;A &#8211; R&D, not&notit", "Q&A – R&D, not&notit"),
     ],
 )
 def test_headings_lose_their_marks(source: str, plain: str) -> None:
