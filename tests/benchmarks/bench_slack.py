@@ -1,0 +1,79 @@
+"""How fast 100 concurrent mentions are acknowledged and answered, by Socket Mode and by HTTP.
+
+Run as ``python -m tests.benchmarks.bench_slack --data .demo``, with the data of `make demo`.
+Slack (the tests' server) and `nightshift serve` share this machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.bot.slack.server.slack import Slack, slack_workspace
+from tests.bot.slack.test_serve import ROOM, served
+
+QUESTIONS = (
+    ROOM,
+    "how many days of holiday do i have",
+    "when does the on-call handover happen",
+    "who approves a purchase of 5000 euros",
+)
+
+
+def run(data: Path, transport: str, count: int) -> list[str]:
+    """Ask so many questions at once; return a row of the table."""
+    with slack_workspace() as slack:
+        tokens = {"SLACK__BOT_TOKEN": slack.bot_token, "SLACK__APP_TOKEN": slack.app_token}
+        tokens |= {"SLACK__SIGNING_SECRET": slack.signing_secret, "SLACK__MODE": transport}
+        with served(data, slack, **tokens) as bot:
+            if transport == "http":
+                slack.use_http(f"http://127.0.0.1:{bot.port}/slack/events")
+            people = [slack.add_user(f"person{n}") for n in range(count)]
+            channels = [slack.add_channel(f"room{n}", members=tuple(people)) for n in range(10)]
+            began = time.monotonic()
+            questions = itertools.cycle(QUESTIONS)
+            asked = {}
+            for number, person in enumerate(people):
+                channel = channels[number % len(channels)]
+                text = f"<@{slack.bot_user}> {next(questions)}"
+                asked[slack.say(person, channel, text)] = channel
+            slack.wait_for(lambda: answered(slack, asked) >= count, "all answers", 300)
+            seconds = time.monotonic() - began
+            acks = [sent.first_ack for sent in slack.deliveries if sent.kind == "events_api"]
+            replies = [len(slack.from_bot(channel, ts)) for ts, channel in asked.items()]
+    p50, p99 = np.percentile(np.array(acks) * 1000, [50, 99])
+    lost, doubled = sum(n == 0 for n in replies), sum(n > 1 for n in replies)
+    figures = (len(acks), f"{p50:.0f}", f"{p99:.0f}", f"{max(acks) * 1000:.0f}")
+    return [transport, *map(str, figures), f"{seconds:.1f}", str(lost), str(doubled)]
+
+
+def answered(slack: Slack, asked: dict[str, str]) -> int:
+    """Return how many questions have an answer with its sources."""
+    return sum(
+        any("[1]" in message.visible_text for message in slack.from_bot(channel, ts))
+        for ts, channel in asked.items()
+    )
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".demo"))
+    parser.add_argument("--questions", type=int, default=100)
+    arguments = parser.parse_args()
+    load = os.getloadavg()[0]
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f}")
+    head = ("transport", "events", "ack p50 ms", "p99 ms", "max ms", "all answered s", "lost")
+    print(" | ".join((*head, "doubled")))
+    for transport in ("socket", "http"):
+        print(" | ".join(run(arguments.data.resolve(), transport, arguments.questions)))
+
+
+if __name__ == "__main__":
+    main()
