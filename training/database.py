@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ SCHEMA_VERSION = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 _READ_ONLY = "nightshift_read_only"
+_WRITERS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 logger = logging.getLogger(__name__)
 
@@ -117,13 +120,32 @@ def writing(engine: Engine, lock: str = "") -> Iterator[Connection]:
     Raises:
         DatabaseError: The database can't be written.
     """
-    with explained(engine.url), engine.begin() as connection:
+    with explained(engine.url), _turn_to_write(engine), engine.begin() as connection:
         if lock and engine.dialect.name == "postgresql":
             connection.execute(
                 sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"),
                 {"name": f"nightshift {lock}"},
             )
         yield connection
+
+
+@contextlib.contextmanager
+def _turn_to_write(engine: Engine) -> Iterator[None]:
+    """Let the threads of this process write to a SQLite file one after another.
+
+    SQLite itself makes a second writer sleep and ask again, ever longer, and whoever asks at the
+    right moment wins: of a hundred that come together some wait for seconds.
+    """
+    if not _is_sqlite(engine.url):
+        yield
+        return
+    turn = _WRITERS[str(engine.url.database)]
+    held = turn.acquire(timeout=BUSY_SECONDS)  # without it, SQLite says that it is locked
+    try:
+        yield
+    finally:
+        if held:
+            turn.release()
 
 
 def now_seconds(engine: Engine) -> sa.ColumnElement[float]:
