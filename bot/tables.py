@@ -126,6 +126,24 @@ pictures = sa.Table(
     sa.Column("file", sa.Text, nullable=False),
 )
 
+# Reports to be posted, until Slack has taken them. ts: the message that the first part replaces, or
+# "". posted: timestamps of the parts that Slack took. not_before: seconds since 1970 by the
+# database's own clock; a report that somebody works on, or promised, isn't due before that.
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("ts", sa.Text, nullable=False),
+    sa.Column("reply", sa.JSON, nullable=False),
+    sa.Column("posted", sa.JSON, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", sa.Float(53), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("done_at", UtcTime),
+)
+
 # The last run over each source, for freshness.
 syncs = sa.Table(
     "syncs",

@@ -107,6 +107,19 @@ def upgrade() -> None:
         sa.Column("file", sa.Text, nullable=False),
     )
     op.create_table(
+        "notices",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("team", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("ts", sa.Text, nullable=False),
+        sa.Column("reply", sa.JSON, nullable=False),
+        sa.Column("posted", sa.JSON, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("not_before", sa.Float(53), nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("done_at", _TIME),
+    )
+    op.create_table(
         "syncs",
         sa.Column("source", sa.Text, primary_key=True),
         sa.Column("finished_at", _TIME, nullable=False),

@@ -1,0 +1,43 @@
+"""What a run over the documents did, as a message for admins. Pure.
+
+It names documents, so it goes only where admins read.
+"""
+
+from __future__ import annotations
+
+from bot.slack.blocks import Reply
+from bot.slack.mrkdwn import escape
+from bot.slack.reports import build_report, duration
+from ingestion.sync import SyncReport
+
+
+def build_index_report(what: str, report: SyncReport, seconds: float) -> Reply:
+    """Return the report of a run that came to its end.
+
+    Args:
+        what: What was indexed, for people.
+        report: What it did.
+        seconds: How long it took in all.
+    """
+    counts = [
+        (report.added, "new"),
+        (report.updated, "changed"),
+        (report.acl_changed, "with other rights"),
+        (report.deleted, "gone"),
+        (report.unchanged, "unchanged"),
+        (len(report.failed), "not readable"),
+    ]
+    said = ", ".join(f"{count:,} {name}" for count, name in counts if count)
+    lines = [
+        f"*Indexed {escape(what)}* in {duration(seconds)}",
+        f"Documents: {said or 'none'}. {report.chunks_embedded:,} chunks embedded.",
+    ]
+    if report.skipped:
+        lines.append(f"{report.skipped:,} files of other formats were passed over.")
+    if report.failed:
+        lines += ["", "*Not readable:*"]
+    for failed in report.failed:
+        mend = f" {escape(failed.mend)}" if failed.mend else ""
+        name = escape(failed.path or failed.source)
+        lines.append(f"• {name}: {escape(failed.problem)}{mend}")
+    return build_report(lines)
