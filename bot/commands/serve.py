@@ -91,7 +91,7 @@ def _start(
     def on_finished(night: NightRecord) -> None:
         console.print(told(night))
         for bot in bots:
-            bot.tell_admins(told(night))
+            bot.report_night(night)
 
     database = stack.enter_context(opened_database(settings))
     scheduler = NightScheduler(database, settings.training, night_command(context), on_finished)

@@ -14,18 +14,44 @@ from slack_sdk import WebClient
 
 from bot.errors import SettingsError, SlackDownError
 from bot.settings import SlackSettings
-from bot.slack.blocks import build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
 from bot.slack.counter import VoteCounter
-from bot.slack.listeners import ask, channels, home, messages, review, votes
+from bot.slack.listeners import (
+    adapters,
+    admin,
+    ask,
+    channels,
+    home,
+    messages,
+    reindex,
+    retrain,
+    review,
+    votes,
+)
+from bot.slack.night_report import build_night_report
 from bot.slack.oauth import Installations
 from bot.slack.parts import Parts
+from bot.slack.status import standing_of
 from bot.slack.worker import Worker
+from training.errors import DatabaseError
+from training.nights import NightRecord
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _LAZY_THREADS = 8
+_FAMILIES = (
+    messages,
+    ask,
+    review,
+    votes,
+    channels,
+    home,
+    admin,
+    adapters,
+    reindex,
+    retrain,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +86,7 @@ class SlackBot:
         """
         self._worker.start()
         self._counter.start()
+        self._parts.outbox.start()
         if connect:
             self._socket = open_socket(self.app, self._settings)
 
@@ -67,8 +94,10 @@ class SlackBot:
         """Take no more; the answers under way are finished or handed back."""
         if self._socket is not None:
             self._socket.close()  # type: ignore[no-untyped-call]
+        self._parts.jobs.stop()
         self._worker.stop()
         self._counter.stop()
+        self._parts.outbox.stop()
 
     @property
     def pages(self) -> WSGIApplication:
@@ -108,17 +137,18 @@ class SlackBot:
         """
         return f"{self._parts.nightshift.index.count()} chunks"
 
-    def tell_admins(self, text: str) -> None:
-        """Post to the admin channel, if there is one."""
+    def report_night(self, night: NightRecord) -> None:
+        """Report a night in the admin channel, once and until Slack has taken it; never raises."""
         channel = self._settings.admin_channel
         if not channel:
             return
-        client = self._parts.clients.of(self._settings.admin_team)
+        parts = self._parts
+        key = f"night:{night.id}:{night.attempts}:{night.outcome.value}"
+        reply = build_night_report(night, standing_of(parts.nightshift))
         try:
-            for part in build_notice_reply(text).parts:
-                client.chat_postMessage(channel=channel, text=part.text)
-        except OUTSIDE_ERRORS as error:
-            logger.error("Slack took no message for the admins: %s", kind_of(error))
+            parts.outbox.put(key, parts.admin_team, channel, reply)
+        except DatabaseError as error:
+            logger.error("A night's report can't be stored: %s", error.problem)
 
 
 def build_app(parts: Parts, installations: Installations | None = None) -> App:
@@ -134,7 +164,7 @@ def build_app(parts: Parts, installations: Installations | None = None) -> App:
         app = _bolt_app(client, settings, installations)
     except (BoltError, *OUTSIDE_ERRORS) as error:
         raise no_slack("the bot's token (xoxb-…)", error) from error
-    for family in (messages, ask, review, votes, channels, home):
+    for family in _FAMILIES:
         family.register(app, parts)
     return app
 

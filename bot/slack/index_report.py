@@ -8,7 +8,18 @@ from __future__ import annotations
 from bot.slack.blocks import Reply
 from bot.slack.mrkdwn import escape
 from bot.slack.reports import build_report, duration
+from ingestion.sources.source import FailedItem
 from ingestion.sync import SyncReport
+
+STEPS = {
+    "list": "Looking for documents",
+    "protect": "Setting who may read",
+    "delete": "Removing",
+    "embed": "Reading and embedding",
+    "optimize": "Tidying the index",
+    "check": "Checking the new index",
+}
+"""The steps of a run, for people."""
 
 
 def build_index_report(what: str, report: SyncReport, seconds: float) -> Reply:
@@ -36,8 +47,13 @@ def build_index_report(what: str, report: SyncReport, seconds: float) -> Reply:
         lines.append(f"{report.skipped:,} files of other formats were passed over.")
     if report.failed:
         lines += ["", "*Not readable:*"]
-    for failed in report.failed:
-        mend = f" {escape(failed.mend)}" if failed.mend else ""
-        name = escape(failed.path or failed.source)
-        lines.append(f"• {name}: {escape(failed.problem)}{mend}")
+    lines += [f"• {escape(_failure(failed))}" for failed in report.failed]
     return build_report(lines)
+
+
+def _failure(failed: FailedItem) -> str:
+    name = failed.path or failed.source
+    problem = failed.problem.removeprefix(f"{name}: ")
+    if failed.mend and not problem.endswith("."):
+        problem += "."
+    return f"{name}: {problem} {failed.mend}".strip()

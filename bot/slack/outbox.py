@@ -75,6 +75,7 @@ class Outbox:
         self._wake.set()
 
     def _run(self) -> None:
+        self._tidy()
         while not self._ending.is_set():
             try:
                 if not self.post_next():
@@ -86,6 +87,12 @@ class Outbox:
             except Exception:
                 logger.error("A report failed", exc_info=logger.isEnabledFor(logging.DEBUG))
                 self._ending.wait(_POLL_SECONDS)
+
+    def _tidy(self) -> None:
+        try:
+            self.notices.forget()
+        except DatabaseError as error:
+            logger.error("Old reports can't be removed: %s", error.problem)
 
     def post_next(self) -> bool:
         """Post the oldest report that is due; return False where there is none."""

@@ -12,6 +12,9 @@ from bot.assembly import Nightshift
 from bot.settings import SlackSettings
 from bot.slack.channels import Channels
 from bot.slack.clients import Clients
+from bot.slack.jobs import Jobs
+from bot.slack.notices import Notices
+from bot.slack.outbox import Outbox
 from bot.slack.people import People
 from bot.slack.places import Places
 from bot.slack.posts import Posts
@@ -30,6 +33,8 @@ class Parts:
     Attributes:
         nightshift: The installation: settings, answers, feedback, pairs, index, adapters.
         run_night: Starts a night by hand.
+        jobs: What admins started.
+        outbox: Reports that Slack hasn't taken yet.
     """
 
     nightshift: Nightshift
@@ -41,11 +46,18 @@ class Parts:
     places: Places
     channels: Channels
     run_night: RunNight
+    jobs: Jobs
+    outbox: Outbox
 
     @property
     def settings(self) -> SlackSettings:
         """Slack's section of the settings."""
         return self.nightshift.settings.slack
+
+    @property
+    def admin_team(self) -> str:
+        """The workspace of the admin channel; "" where there is only one."""
+        return ""
 
     @property
     def limits(self) -> Limits:
@@ -68,4 +80,6 @@ def build_parts(nightshift: Nightshift, clients: Clients, run_night: RunNight) -
         places=Places(clients, slack),
         channels=Channels(nightshift.database, slack),
         run_night=run_night,
+        jobs=Jobs(),
+        outbox=Outbox(Notices(nightshift.database), clients),
     )

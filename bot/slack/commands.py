@@ -1,0 +1,78 @@
+"""What all slash commands share: they are taken once, and answered to their caller alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt import Ack, Respond
+
+from bot.slack.blocks import Reply
+from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.parts import Parts
+
+# A response URL may be used five times.
+_USES = 5
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command that somebody gave."""
+
+    team: str
+    channel: str
+    user: str
+    words: tuple[str, ...]
+    trigger: str
+
+
+def command_of(values: Mapping[str, Any]) -> Command:
+    """Return a command from what Slack sent."""
+    return Command(
+        team=str(values["team_id"]),
+        channel=str(values["channel_id"]),
+        user=str(values["user_id"]),
+        words=tuple(str(values.get("text") or "").split()),
+        trigger=str(values["trigger_id"]),
+    )
+
+
+def is_new(parts: Parts, command: Command) -> bool:
+    """Return whether a command comes for the first time; Slack may send it again."""
+    return parts.queue.claim(command.team, [f"command:{command.trigger}"])
+
+
+def acknowledge(ack: Ack) -> None:
+    """Tell Slack that a command or a click was taken; its answer follows."""
+    ack()
+
+
+def say(respond: Respond, text: str) -> None:
+    """Show a text (mrkdwn) to whoever gave a command or clicked, and to nobody else."""
+    _respond(respond, text=text, response_type="ephemeral", replace_original=False)
+
+
+def say_reply(respond: Respond, reply: Reply) -> None:
+    """Show messages to whoever gave a command, and to nobody else."""
+    for part in reply.parts[:_USES]:
+        _respond(
+            respond,
+            text=part.text,
+            blocks=list(part.blocks),
+            response_type="ephemeral",
+            replace_original=False,
+        )
+
+
+def _respond(respond: Respond, **message: Any) -> None:
+    try:
+        response = respond(**message)
+    except OUTSIDE_ERRORS as error:
+        logger.warning("Slack took no response: %s", kind_of(error))
+        return
+    if response.status_code != 200:
+        logger.warning("Slack took no response: status %s", response.status_code)
