@@ -12,8 +12,9 @@ from training.manifest import AdapterManifest
 ROLLBACK = "nightshift_rollback"
 PROMOTE = "nightshift_promote"
 BARE = "the bare base model"
-# Two blocks an adapter at most, and Slack takes 50 and about 13,000 characters a message.
-_PER_MESSAGE = 8
+# Of one message; Slack takes 50 blocks, and 4,000 characters of text when a message is changed.
+_BLOCKS = 40
+_CHARACTERS = 3_600
 _BETWEEN = "|"
 _SECTION = 1_200
 _SCORES = ("correctness", "f1")
@@ -49,13 +50,10 @@ def build_adapters_message(
     head = f"*Live:* {escape(live or BARE)}"
     if not manifests:
         return build_report([head, "No night has made an adapter yet. `/retrain` starts one."])
-    parts = []
-    for start in range(0, len(manifests), _PER_MESSAGE):
-        blocks: list[Block] = [] if start else [section(head)]
-        for manifest in manifests[start : start + _PER_MESSAGE]:
-            blocks += _adapter(manifest, live, target)
-        text = "\n".join(b["text"]["text"] for b in blocks if b["type"] == "section")
-        parts.append(Part(text, tuple(blocks)))
+    blocks = [section(head)]
+    for manifest in manifests:
+        blocks += _adapter(manifest, live, target)
+    parts = [Part("\n".join(map(_text, group)), tuple(group)) for group in _grouped(blocks)]
     if target and live not in {manifest.version for manifest in manifests}:
         last = parts[-1]
         actions = {"type": "actions", "elements": [rollback_button(live, target[0])]}
@@ -101,6 +99,23 @@ def _adapter(
     elif target:
         blocks[0]["accessory"] = rollback_button(live, target[0])
     return blocks
+
+
+def _grouped(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Return sections as messages that Slack takes."""
+    groups: list[list[Block]] = [[]]
+    characters = 0
+    for block in blocks:
+        characters += len(_text(block)) + 1
+        if groups[-1] and (len(groups[-1]) == _BLOCKS or characters > _CHARACTERS):
+            groups.append([])
+            characters = len(_text(block)) + 1
+        groups[-1].append(block)
+    return groups
+
+
+def _text(block: Block) -> str:
+    return str(block["text"]["text"])
 
 
 def _scores(manifest: AdapterManifest) -> str:
