@@ -146,7 +146,7 @@ class SlackBot:
         key = f"night:{night.id}:{night.attempts}:{night.outcome.value}"
         reply = build_night_report(night, standing_of(parts.nightshift))
         try:
-            parts.outbox.put(key, parts.admin_team, channel, reply)
+            parts.outbox.put(key, parts.settings.admin_team, channel, reply)
         except DatabaseError as error:
             logger.error("A night's report can't be stored: %s", error.problem)
 

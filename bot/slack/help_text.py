@@ -23,7 +23,8 @@ _VOTING = (
 )
 _PRIVACY = (
     "*Privacy*",
-    "Questions, answers and votes are kept on your company's own server. {learning}",
+    "Questions, answers and votes are kept on your company's own server. {learning} "
+    "In my Home tab you can choose that I don't learn from you.",
 )
 _PUBLIC_ONLY = (
     "I learn only from answers in public channels that were made of pages that everyone may read."

@@ -55,11 +55,6 @@ class Parts:
         return self.nightshift.settings.slack
 
     @property
-    def admin_team(self) -> str:
-        """The workspace of the admin channel; "" where there is only one."""
-        return ""
-
-    @property
     def limits(self) -> Limits:
         """How many questions are taken."""
         slack = self.settings

@@ -85,7 +85,7 @@ def _tell(
     channel = parts.settings.admin_channel
     in_sight = not origin.ephemeral and is_admin_channel(parts, origin.team, origin.channel)
     if channel and not in_sight:
-        parts.outbox.put(f"adapter:{uuid.uuid4().hex}", parts.admin_team, channel, notice)
+        parts.outbox.put(f"adapter:{uuid.uuid4().hex}", parts.settings.admin_team, channel, notice)
 
 
 def _without_buttons(body: Mapping[str, Any], notice: Part) -> Part:

@@ -13,8 +13,10 @@ from bot.errors import PERSON_ERRORS
 from bot.slack.adapter_blocks import build_adapters_message, build_rollback_message
 from bot.slack.admins import refusal
 from bot.slack.blocks import Reply
+from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.commands import Command, command_of, is_new, say, say_reply
 from bot.slack.help_text import build_help
+from bot.slack.listeners.channels import open_channel_modal
 from bot.slack.listeners.review import pairs_message
 from bot.slack.mrkdwn import escape
 from bot.slack.parts import Parts
@@ -23,9 +25,7 @@ from bot.slack.status import build_status, gather_status, standing_of
 
 _HELP = "help"
 _CHANNELS = "channels"
-_CHANNELS_ELSEWHERE = (
-    "What holds in a channel stands in nightshift.toml, in blocks `[[slack.channels]]`."
-)
+_NO_WINDOW = "Slack didn't open the window. Please try again."
 _FAILED = "Sorry, that went wrong; the bot's log has the details."
 
 logger = logging.getLogger(__name__)
@@ -34,12 +34,17 @@ logger = logging.getLogger(__name__)
 def register(app: App, parts: Parts) -> None:
     """Listen to the command."""
 
-    def begin(ack: Ack) -> None:
+    def begin(ack: Ack, command: Mapping[str, Any], respond: Respond) -> None:
         ack()
+        asked = command_of(command)
+        # A window must be opened within three seconds, so this can't wait for its turn below.
+        if _name(asked) == _CHANNELS and not refusal(parts, asked.team, asked.user):
+            _open_channels(parts, asked, respond)
 
     def answer(command: Mapping[str, Any], respond: Respond) -> None:
         asked = command_of(command)
-        if is_new(parts, asked):
+        opened = _name(asked) == _CHANNELS and not refusal(parts, asked.team, asked.user)
+        if not opened and is_new(parts, asked):
             _answer(parts, asked, respond)
 
     app.command("/nightshift")(ack=begin, lazy=[answer])
@@ -55,25 +60,40 @@ def _answer(parts: Parts, asked: Command, respond: Respond) -> None:
         say(respond, _FAILED)
 
 
+def _open_channels(parts: Parts, asked: Command, respond: Respond) -> None:
+    client = parts.clients.of(asked.team)
+    try:
+        open_channel_modal(client, asked.trigger, asked.team, asked.channel, parts)
+    except PERSON_ERRORS as error:
+        say(respond, escape(f"{error.problem} {error.mend}".strip()))
+    except OUTSIDE_ERRORS as error:
+        logger.warning("Slack opened no window: %s", kind_of(error))
+        say(respond, _NO_WINDOW)
+
+
+def _name(asked: Command) -> str:
+    return asked.words[0].casefold() if asked.words else _HELP
+
+
 def reply_to(parts: Parts, asked: Command) -> Reply:
     """Return what `/nightshift` answers to somebody.
 
     Raises:
         TrainingError: The database or the registry can't be used.
     """
-    name = asked.words[0].casefold() if asked.words else _HELP
+    name = _name(asked)
     refused = refusal(parts, asked.team, asked.user)
     if name == _HELP:
         return build_help(parts.nightshift.settings, admin=not refused)
-    if name not in _BUILDERS:
+    if name not in _NAMES:
         return build_help(parts.nightshift.settings, _hint(asked.words[0]), admin=not refused)
     if refused:
         return build_report([refused])
-    return _BUILDERS[name](parts)
+    return _BUILDERS[name](parts) if name in _BUILDERS else build_report([_NO_WINDOW])
 
 
 def _hint(word: str) -> str:
-    near = difflib.get_close_matches(word.casefold(), [*_BUILDERS, _HELP], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.casefold(), _NAMES, n=1, cutoff=0.5)
     guess = f" Did you mean `/nightshift {near[0]}`?" if near else ""
     return f"I don't know `{escape(word[:40])}`.{guess}"
 
@@ -96,14 +116,10 @@ def _rollback(parts: Parts) -> Reply:
     return build_rollback_message(standing.live, standing.target)
 
 
-def _channels(_parts: Parts) -> Reply:
-    return build_report([_CHANNELS_ELSEWHERE])
-
-
 _BUILDERS: Mapping[str, Callable[[Parts], Reply]] = {
     "status": _status,
     "pairs": _pairs,
     "adapters": _adapters,
     "rollback": _rollback,
-    "channels": _channels,
 }
+_NAMES = (_HELP, _CHANNELS, *_BUILDERS)

@@ -263,7 +263,10 @@ def test_only_admins_roll_back_with_the_reports_button(office: Office) -> None:
 
 def test_pairs_and_channels_are_shown(office: Office) -> None:
     assert "review" in office.say(office.ada, "/nightshift", "pairs")
-    assert "nightshift.toml" in office.say(office.ada, "/nightshift", "channels")
+    assert "for the admins" in office.say(office.bob, "/nightshift", "channels")
+    assert office.slack.view_of(office.bob) is None
+    assert office.slack.command(office.ada, office.general, "/nightshift", "channels").ack == {}
+    assert office.slack.wait_for_view(office.ada).visible_text
 
 
 def test_a_report_survives_an_outage(office: Office) -> None:
