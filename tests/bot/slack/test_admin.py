@@ -254,7 +254,7 @@ def test_only_admins_roll_back_with_the_reports_button(office: Office) -> None:
     )
     assert registry.live_version() == "v1"
     office.slack.click(office.ada, report, ROLLBACK)
-    changed = office.see("Changed by Ada; before, v1 was live.")
+    changed = office.see("*Live now:* the bare base model\nChanged by Ada")
     assert registry.live_version() is None
     assert changed.ts == report.ts
     assert ROLLBACK not in changed.actions
