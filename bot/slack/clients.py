@@ -8,8 +8,9 @@ from urllib.error import URLError
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry import default_retry_handlers
+from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
 from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
     ServerErrorRetryHandler,
 )
@@ -18,6 +19,11 @@ from bot.settings import SlackSettings
 
 _RETRIES = 3
 _TIMEOUT_SECONDS = 30
+
+# Who calls these looks what became of the call before it is repeated: `bot.slack.delivery`.
+_POSTING = frozenset(
+    {"chat.postMessage", "chat.postEphemeral", "chat.startStream", "chat.appendStream"}
+)
 
 OUTSIDE_ERRORS = (SlackClientError, URLError, HTTPException, OSError)
 """What a call raises where Slack refuses it or can't be reached."""
@@ -44,6 +50,24 @@ class Clients:
         return open_client(self._settings, self._token_of(team) or "")
 
 
+class _CarefulRetries(ConnectionErrorRetryHandler):
+    """Repeats a call whose connection broke, unless that might post a message twice."""
+
+    def can_retry(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        """See the SDK's handler."""
+        repeatable = request.url.rpartition("/")[2] not in _POSTING
+        return repeatable and super().can_retry(
+            state=state, request=request, response=response, error=error
+        )
+
+
 def open_client(settings: SlackSettings, token: str) -> WebClient:
     """Return a client that waits when Slack says so, and tries again when Slack fails."""
     return WebClient(
@@ -51,7 +75,7 @@ def open_client(settings: SlackSettings, token: str) -> WebClient:
         base_url=settings.api_url.rstrip("/") + "/",
         timeout=_TIMEOUT_SECONDS,
         retry_handlers=[
-            *default_retry_handlers(),
+            _CarefulRetries(),
             RateLimitErrorRetryHandler(max_retry_count=_RETRIES),
             ServerErrorRetryHandler(max_retry_count=_RETRIES),
         ],

@@ -7,9 +7,11 @@ where one died, and posts nothing twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any, Protocol
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 from bot.slack.blocks import Reply, reply_from_json, reply_json
 from bot.slack.posts import Post, Posts
@@ -19,6 +21,7 @@ from bot.work import Task
 SaveReply = Callable[[Mapping[str, Any]], None]
 
 _LOOKING = "Looking that up …"
+_MARK = "nightshift_answer"
 
 
 class Delivery(Protocol):
@@ -52,6 +55,42 @@ def open_delivery(
     if request.only_asker:
         return AskerDelivery(client, task, request, save)
     return ThreadDelivery(client, task, posts, save)
+
+
+def post_mark(task: Task, part: int) -> dict[str, Any]:
+    """Return the metadata by which a post is found again."""
+    return {"event_type": _MARK, "event_payload": {"answer": task.id, "part": part}}
+
+
+def find_post(client: WebClient, task: Task, part: int) -> str:
+    """Return the timestamp of a part that was posted but perhaps not noted, or "".
+
+    Where it stands twice, all but the first are deleted. One look at the thread, and only after a
+    process died or a connection broke at that very moment.
+
+    Raises:
+        SlackApiError: The thread can't be read.
+    """
+    wanted = post_mark(task, part)["event_payload"]
+    try:
+        pages = list(
+            client.conversations_replies(
+                channel=task.channel, ts=task.thread_ts, include_all_metadata=True, limit=200
+            )
+        )
+    except SlackApiError as error:
+        if error.response.get("error") == "thread_not_found":
+            return ""
+        raise
+    messages = [message for page in pages for message in page["messages"]]
+    found = [
+        str(message["ts"])
+        for message in messages
+        if (message.get("metadata") or {}).get("event_payload") == wanted and message.get("bot_id")
+    ]
+    for extra in found[1:]:
+        client.chat_delete(channel=task.channel, ts=extra)
+    return found[0] if found else ""
 
 
 class ThreadDelivery:
@@ -94,23 +133,49 @@ class ThreadDelivery:
 
     def withdraw(self) -> None:
         """See `Delivery`."""
-        for ts in self._state["posted"]:
+        number = len(self._state["posted"])
+        lost = find_post(self._client, self._task, number) if self._may_be_posted(number) else ""
+        for ts in [*self._state["posted"], *([lost] if lost else [])]:
             self._client.chat_delete(channel=self._task.channel, ts=ts)
 
     def _post(self, number: int, text: str, blocks: list[Any]) -> str:
-        response = self._client.chat_postMessage(
-            channel=self._task.channel,
-            thread_ts=self._task.thread_ts or None,
-            text=text,
-            blocks=blocks or None,
-            unfurl_links=False,
-            unfurl_media=False,
-        )
-        ts = str(response["ts"])
+        """Post a part, unless a process that died did so and couldn't note it any more."""
+        before = find_post(self._client, self._task, number) if self._may_be_posted(number) else ""
+        if before:
+            ts = before
+            self._client.chat_update(
+                channel=self._task.channel, ts=ts, text=text, blocks=blocks or []
+            )
+        else:
+            self._state["posting"] = number
+            self._save(self._state)
+            ts = self._send(number, text, blocks)
         self._state["posted"].append(ts)
         self._save(self._state)
         self._posts.record(self._as_post(ts, number, text, tuple(blocks)))
         return ts
+
+    def _may_be_posted(self, number: int) -> bool:
+        return bool(self._state.get("posting") == number)
+
+    def _send(self, number: int, text: str, blocks: list[Any]) -> str:
+        try:
+            response = self._client.chat_postMessage(
+                channel=self._task.channel,
+                thread_ts=self._task.thread_ts or None,
+                text=text,
+                blocks=blocks or None,
+                metadata=post_mark(self._task, number),
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except (HTTPException, OSError):
+            # The connection broke: Slack may have posted all the same.
+            ts = find_post(self._client, self._task, number)
+            if not ts:
+                raise
+            return ts
+        return str(response["ts"])
 
     def _as_post(self, ts: str, number: int, text: str, blocks: Any) -> Post:
         task = self._task

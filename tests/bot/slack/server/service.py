@@ -71,6 +71,8 @@ class Service:
         asyncio.set_event_loop(self._loop)
         application = web.Application(client_max_size=_LARGEST)
         application.router.add_route("*", "/api/{method}", self._api)
+        # For tests that tell several processes apart by the address that each one calls.
+        application.router.add_route("*", "/api/{process}/{method}", self._api)
         application.router.add_get("/link/", self.courier.serve_socket)
         application.router.add_post("/actions/{key:.+}", self._response)
         application.router.add_get("/files-pri/{place}/{rest:.+}", self._file)
