@@ -29,6 +29,7 @@ def part_checks(nightshift: Nightshift) -> list[tuple[str, Check]]:
     return [
         ("database", lambda: database(nightshift)),
         ("embedder", lambda: embedder(nightshift)),
+        ("Elasticsearch", lambda: elasticsearch(nightshift)),
         ("index", lambda: index(nightshift)),
         ("model", lambda: model(nightshift)),
         ("adapters", lambda: adapters(nightshift)),
@@ -52,6 +53,28 @@ def embedder(nightshift: Nightshift) -> Iterator[Finding]:
     name = nightshift.settings.embedding.model or "the packaged all-MiniLM-L6-v2"
     dimensions = nightshift.embedder.dimensions
     yield Finding("embedder", Level.OK, f"{name}, {dimensions} dimensions")
+
+
+def elasticsearch(nightshift: Nightshift) -> Iterator[Finding]:
+    """Say which servers hold the index and how they are, where it isn't on this machine."""
+    settings = nightshift.settings.index
+    if not settings.on_server:
+        return
+    from ingestion.index.elastic_health import server_health
+
+    health, name = server_health(settings), "Elasticsearch"
+    version = ".".join(map(str, health.version or ())) or "of a version that isn't told"
+    nodes = f", {health.nodes} nodes, {health.status}" if health.nodes else ""
+    text = f"{health.address} answers, {version}{nodes}"
+    if health.status == "red":
+        mend = "Start the nodes that are missing, or restore them."
+        yield Finding(name, Level.PROBLEM, f"{text}: a part of the index is lost.", mend)
+    elif health.status == "yellow":
+        mend = "Add a node, or start the one that is missing."
+        yield Finding(name, Level.NOTE, f"{text}: copies are missing.", mend)
+    else:
+        yield Finding(name, Level.OK, text)
+    yield from (Finding(name, Level.NOTE, *note) for note in health.notes)
 
 
 def index(nightshift: Nightshift) -> Iterator[Finding]:

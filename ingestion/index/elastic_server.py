@@ -1,16 +1,12 @@
-"""What a server is and has: its version, its language analyzers, its health."""
+"""What a server is and has: its version, its language analyzers."""
 
 from __future__ import annotations
 
-import logging
 import re
-from dataclasses import dataclass
 
 from elasticsearch import ApiError, Elasticsearch
 
 from ingestion.errors import IndexUnavailableError
-
-logger = logging.getLogger(__name__)
 
 Version = tuple[int, int]
 
@@ -20,20 +16,6 @@ PACKED_VECTORS: Version = (9, 4)
 
 # Credentials that may use an index need not be allowed to look at the nodes.
 _UNTOLD = frozenset({403, 404, 405, 410})
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A cluster as the doctor shows it.
-
-    Attributes:
-        version: The oldest node's, or None where the credentials may not look.
-        status: green, yellow or red; of the served index alone.
-    """
-
-    version: Version | None
-    nodes: int
-    status: str
 
 
 def version_of(client: Elasticsearch, address: str) -> Version | None:
@@ -77,10 +59,3 @@ def knows_analyzer(client: Elasticsearch, name: str) -> bool:
             raise
         return False
     return True
-
-
-def cluster_of(client: Elasticsearch, address: str, index: str) -> Cluster:
-    """Return how a cluster and an index in it are."""
-    version = version_of(client, address)
-    health = client.cluster.health(index=index, timeout="5s")
-    return Cluster(version, int(health["number_of_nodes"]), str(health["status"]))
