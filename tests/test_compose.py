@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from bot.settings import ENV_PREFIX, load_settings
+from bot.settings import ENV_PREFIX, SlackSettings, load_settings
 from tests.command_line import problem_with
 from tests.elasticsearch_package import SMALL, java_home, small_server
 from tests.elasticsearch_server import Server
@@ -50,7 +50,8 @@ def test_the_sample_names_each_variable_with_its_default() -> None:
         re.findall(r"(?<!\$)\$\{\w+:[-?]", TEXT)
     ), "each variable has a default or is required"
     sample = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", SAMPLE, re.MULTILINE))
-    ours = {name: value for name, value in sample.items() if not name.startswith(ENV_PREFIX)}
+    of_the_bot = (ENV_PREFIX, "SLACK_")
+    ours = {name: value for name, value in sample.items() if not name.startswith(of_the_bot)}
     assert ours == variables()
     assert {name for name, value in variables().items() if not value} == {
         "ELASTIC_PASSWORD",
@@ -72,11 +73,13 @@ def test_the_bots_variables_are_settings_that_lead_to_the_other_services(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    sample = re.findall(rf"^#({ENV_PREFIX}\w+)=", SAMPLE, re.MULTILINE)
-    for name in sample:
-        monkeypatch.setenv(name, "a token")
+    sample = re.findall(rf"^#((?:{ENV_PREFIX}|SLACK_)\w+)=(.*)$", SAMPLE, re.MULTILINE)
+    assert len(sample) > 2
+    for name, value in sample:
+        monkeypatch.setenv(name, value or "a token")
     for name, value in SERVICES["nightshift"]["environment"].items():
         monkeypatch.setenv(name, filled_in(value))
+    assert SlackSettings().bot_token.get_secret_value() == "a token"
     settings = load_settings()
     assert settings.index.password.get_secret_value() == PASSWORD
     assert urlsplit(settings.index.url).hostname in SERVICES
