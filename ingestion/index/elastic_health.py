@@ -43,9 +43,13 @@ def server_health(settings: IndexSettings) -> ServerHealth:
         version = version_of(client, address)
         served = bool(client.indices.exists_alias(name=settings.name))
         nodes, status = _cluster(client, settings.name if served else None)
-        notes = [*_language(client, settings)]
+        notes = []
+        language = settings.language
+        if language and not knows_analyzer(client, language):
+            notes.append(_without(language))
+            language = ""
         if served:
-            notes.extend(_served(client, settings))
+            notes.extend(_served(client, settings, language))
         return ServerHealth(address, version, nodes, status, tuple(notes))
 
 
@@ -59,15 +63,12 @@ def _cluster(client: Elasticsearch, index: str | None) -> tuple[int | None, str 
     return int(health["number_of_nodes"]), str(health["status"])
 
 
-def _language(client: Elasticsearch, settings: IndexSettings) -> list[tuple[str, str]]:
-    if not settings.language or knows_analyzer(client, settings.language):
-        return []
-    problem = f"The server has no analyzer {settings.language}, so words are compared without it."
-    mend = "Name one that it has in index.language, or leave it empty."
-    return [(problem, mend)]
+def _without(language: str) -> tuple[str, str]:
+    problem = f"The server has no analyzer {language}, so words are compared without it."
+    return problem, "Name one that it has in index.language, or leave it empty."
 
 
-def _served(client: Elasticsearch, settings: IndexSettings) -> list[tuple[str, str]]:
+def _served(client: Elasticsearch, settings: IndexSettings, language: str) -> list[tuple[str, str]]:
     """Compare the served index with what a new one would be."""
     notes = []
     for index in client.indices.get_mapping(index=settings.name).values():
@@ -76,7 +77,7 @@ def _served(client: Elasticsearch, settings: IndexSettings) -> list[tuple[str, s
         layout = layout_of(index["mappings"])
         for name, there, wanted in (
             ("index.vectors", layout.vectors, settings.vectors),
-            ("index.language", layout.analyzer, settings.language),
+            ("index.language", layout.analyzer, language),
         ):
             if there != wanted:
                 notes.append((f'The index was made with {name} = "{there}".', REBUILD))

@@ -82,7 +82,7 @@ def test_a_node_is_killed_while_questions_and_a_sync_run(tmp_path: Path) -> None
         settings = IndexSettings(url=",".join(node.url for node in nodes.values()), name="three")
         store = ElasticIndex(settings, METADATA)
         assert bring_up_to_date(pages, store).added == FIRST
-        client = Elasticsearch([node.url for node in nodes.values()])
+        client = Elasticsearch([node.url for node in nodes.values()], request_timeout=90)
         assert client.cluster.health(wait_for_status="green", timeout="60s")["status"] == "green"
         write_pages(pages, range(FIRST, FIRST + ADDED))
         askers = [Asker(settings) for _ in range(2)]
@@ -107,6 +107,7 @@ def test_a_node_is_killed_while_questions_and_a_sync_run(tmp_path: Path) -> None
                 thread.join(120)
         assert [asker.wrong for asker in askers] == [[], []]
         assert all(asker.asked > was for asker, was in zip(askers, before, strict=True))
+        print(f"questions before the kill {before}, in all {[a.asked for a in askers]}")
         (report,) = reports
         assert (report.added, report.failed) == (ADDED, ())
         states = store.states()
@@ -115,9 +116,7 @@ def test_a_node_is_killed_while_questions_and_a_sync_run(tmp_path: Path) -> None
         assert store.count() == sum(state.chunk_count for state in states.values())
         # The node comes back, and has what it missed.
         nodes[victim].start()
-        health = client.cluster.health(
-            wait_for_status="green", wait_for_nodes="3", timeout="60s", request_timeout=70
-        )
+        health = client.cluster.health(wait_for_status="green", wait_for_nodes="3", timeout="80s")
         assert health["status"] == "green"
         assert store.states() == states
         again = bring_up_to_date(pages, store)
