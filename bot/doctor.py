@@ -106,7 +106,7 @@ def data_folder(folder: Path) -> Finding:
     except OSError as error:
         text = f"{place} can't be written: {error.strerror}."
         return Finding("data folder", Level.PROBLEM, text, mend)
-    later = "" if place == folder else ", made at first use"
+    later = "" if folder.exists() else ", made at first use"
     return Finding("data folder", Level.OK, f"{folder}{later}")
 
 

@@ -104,9 +104,12 @@ def test_python_version(version: tuple[int, int], level: str) -> None:
     assert python_version(version).level == level
 
 
-def test_data_folder(tmp_path: Path) -> None:
+def test_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert data_folder(tmp_path).level is Level.OK
     assert data_folder(tmp_path / "a" / "b").level is Level.OK
+    assert "made at first use" in data_folder(tmp_path / "a" / "b").text
+    monkeypatch.chdir(tmp_path.parent)
+    assert "made at first use" not in data_folder(Path(tmp_path.name)).text
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert data_folder(tmp_path / "file" / "data").level is Level.PROBLEM
