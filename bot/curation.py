@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Engine
 
 from ingestion.documents import EVERYONE, DocumentState, Reader, hash_of
+from ingestion.index.protocol import ChunkIndex
 from training.pair_store import PairStore
 from training.pairs import Curation, TrainingPairs
 from training.records import SourceRecord
@@ -42,17 +43,23 @@ def usable_pairs(nightshift: Nightshift) -> TrainingPairs:
     selection = nightshift.pairs.selection(settings)
     if settings.include_private:
         return selection
-    index = nightshift.index
-    states = index.states()
+    states = nightshift.index.states()
+    return still_open(selection, states, _still_says(nightshift.index, states))
 
-    def still_says(source: SourceRecord) -> bool:
-        if states[source.document_id].content_hash == source.content_hash:
-            return True
-        chunks = index.document_chunks(source.document_id, Reader())
-        now = "\n".join(chunk.text for chunk in chunks)
-        return all(line in now for line in source.text.splitlines())
 
-    return still_open(selection, states, still_says)
+def open_to_everyone(nightshift: Nightshift, sources: Sequence[SourceRecord]) -> bool:
+    """Return whether everyone could and may now read all of these, and they still say the same.
+
+    Raises:
+        IndexStoreError: The index can't be asked.
+    """
+    if any(source.restricted for source in sources):
+        return False
+    states = nightshift.index.states()
+    still_says = _still_says(nightshift.index, states)
+    return all(
+        _is_open(states.get(source.document_id)) and still_says(source) for source in sources
+    )
 
 
 def estimated_tokens(text: str) -> int:
@@ -87,6 +94,19 @@ def still_open(
         held_out=tuple(pair for pair in selection.held_out if kept[pair.id]),
         removed=selection.removed + tuple((pair, _CLOSED) for pair in closed),
     )
+
+
+def _still_says(
+    index: ChunkIndex, states: Mapping[str, DocumentState]
+) -> Callable[[SourceRecord], bool]:
+    def still_says(source: SourceRecord) -> bool:
+        if states[source.document_id].content_hash == source.content_hash:
+            return True
+        chunks = index.document_chunks(source.document_id, Reader())
+        now = "\n".join(chunk.text for chunk in chunks)
+        return all(line in now for line in source.text.splitlines())
+
+    return still_says
 
 
 def _is_open(state: DocumentState | None) -> bool:

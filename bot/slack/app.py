@@ -22,10 +22,13 @@ from bot.slack.listeners import (
     ask,
     channels,
     home,
+    human,
     messages,
     reindex,
     retrain,
     review,
+    share,
+    shortcut,
     votes,
 )
 from bot.slack.night_report import build_night_report
@@ -51,6 +54,9 @@ _FAMILIES = (
     adapters,
     reindex,
     retrain,
+    human,
+    share,
+    shortcut,
 )
 
 logger = logging.getLogger(__name__)

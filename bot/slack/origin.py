@@ -14,9 +14,9 @@ from slack_sdk.webhook import WebhookClient
 from bot.errors import PERSON_ERRORS
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.listeners.messages import team_of
 from bot.slack.mrkdwn import escape
 from bot.slack.parts import Parts
+from bot.slack.request import team_of
 
 _TIMEOUT_SECONDS = 30
 _FAILED = "Sorry, Slack didn't let me do that. Please try again."

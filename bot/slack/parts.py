@@ -12,6 +12,7 @@ from bot.assembly import Nightshift
 from bot.settings import SlackSettings
 from bot.slack.channels import Channels
 from bot.slack.clients import Clients
+from bot.slack.escalations import Escalations
 from bot.slack.jobs import Jobs
 from bot.slack.notices import Notices
 from bot.slack.outbox import Outbox
@@ -41,6 +42,7 @@ class Parts:
     queue: WorkQueue
     posts: Posts
     ballots: Ballots
+    escalations: Escalations
     clients: Clients
     people: People
     places: Places
@@ -70,6 +72,7 @@ def build_parts(nightshift: Nightshift, clients: Clients, run_night: RunNight) -
         queue=WorkQueue(nightshift.database, holder),
         posts=Posts(nightshift.database),
         ballots=Ballots(nightshift.database),
+        escalations=Escalations(nightshift.database),
         clients=clients,
         people=People(clients, slack),
         places=Places(clients, slack),

@@ -77,3 +77,9 @@ def files_of(event: Mapping[str, Any]) -> tuple[FileRef, ...]:
         )
         for file in event.get("files") or ()
     )
+
+
+def team_of(body: Mapping[str, Any]) -> str:
+    """Return the workspace that an event, command or action came from. Pure."""
+    team = body.get("team") or {}
+    return str(body.get("team_id") or team.get("id") or "")

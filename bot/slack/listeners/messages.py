@@ -7,9 +7,11 @@ from typing import Any
 
 from slack_bolt import App
 
+from bot.slack.experts import note_reply
 from bot.slack.mrkdwn import names_somebody, question_in
 from bot.slack.parts import Parts
 from bot.slack.request import RequestKind, SlackRequest, files_of
+from bot.slack.request import team_of as team_of
 from bot.slack.threads import takes_part
 from bot.work import NewQuestion, Stop
 
@@ -25,11 +27,14 @@ def register(app: App, parts: Parts) -> None:
 
     def message(body: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         event = body["event"]
+        bot_user = str(context.get("bot_user_id") or "")
+        if note_reply(event, team_of(body), parts, bot_user):
+            return
         deleted = deleted_ts(event)
         if deleted:
             parts.queue.stop(team_of(body), event["channel"], deleted, Stop.DELETED)
         else:
-            take(body, parts, str(context.get("bot_user_id") or ""))
+            take(body, parts, bot_user)
 
     app.event("app_mention")(mention)
     app.event("message")(message)
@@ -90,12 +95,6 @@ def deleted_ts(event: Mapping[str, Any]) -> str:
     if event.get("subtype") == "message_changed" and message.get("subtype") == "tombstone":
         return str(message.get("ts") or "")
     return ""
-
-
-def team_of(body: Mapping[str, Any]) -> str:
-    """Return the workspace that an event, command or action came from. Pure."""
-    team = body.get("team") or {}
-    return str(body.get("team_id") or team.get("id") or "")
 
 
 def _follows_up(event: Mapping[str, Any], team: str, parts: Parts) -> bool:

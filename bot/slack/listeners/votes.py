@@ -14,10 +14,10 @@ from slack_sdk import WebClient
 
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.listeners.messages import team_of
 from bot.slack.origin import Origin, action_value, late, origin_from, origin_of, replace, whisper
 from bot.slack.parts import Parts
 from bot.slack.people import named
+from bot.slack.request import team_of
 from bot.slack.views_votes import (
     NOT_COUNTED,
     VOTE,

@@ -15,8 +15,9 @@ from typing import Any
 
 from bot.assembly import Nightshift
 from bot.settings import Settings, SlackSettings
-from bot.slack.app import SlackBot
+from bot.slack.app import build_app, open_socket
 from bot.slack.clients import Clients
+from bot.slack.counter import VoteCounter
 from bot.slack.parts import Parts, build_parts
 from bot.slack.people import named
 from bot.slack.posts import Post
@@ -52,7 +53,8 @@ class Harbour:
         slack, channel, asker = self.slack, channel or self.general, asker or self.alice
         number = next(self.numbers)
         answer_id = f"answer-{number}"
-        asked = slack.say(asker, channel, f"Question {number}?")
+        with slack.holding():  # it is answered already
+            asked = slack.say(asker, channel, f"Question {number}?")
         self.record(answer_id, channel, asker, asked, **changes)
         blocks = buttons(answer_id)
         client = self.parts.clients.of(slack.team_id)
@@ -170,7 +172,7 @@ def plain(text: str) -> dict[str, Any]:
 
 @contextmanager
 def harbour(folder: Path, **slack_settings: Any) -> Iterator[Harbour]:
-    """Run the bot; `{eve}` and the like in the settings become ids."""
+    """Run the bot, but nobody who answers: questions stay in the queue."""
     with slack_workspace() as slack:
         people = {name: slack.add_user(name) for name in ("alice", "bob", "eve", "ada")}
         guest = slack.add_user("gus", guest=True)
@@ -188,13 +190,15 @@ def harbour(folder: Path, **slack_settings: Any) -> Iterator[Harbour]:
         )
         nightshift = Nightshift(Settings(data_dir=folder / "data", slack=settings))
         parts = build_parts(nightshift, Clients(settings), _no_night)
-        bot = SlackBot(parts)
-        bot.start(connect=True)
+        socket = open_socket(build_app(parts), settings)
+        counter = VoteCounter(parts)
+        counter.start()
         slack.wait_for_sockets()
         try:
             yield Harbour(slack, parts, **people, guest=guest, general=general)
         finally:
-            bot.stop()
+            socket.close()  # type: ignore[no-untyped-call]
+            counter.stop()
             nightshift.close()
 
 

@@ -1,0 +1,175 @@
+"""The experts' side of 'Ask a human': who they are, what they write, how their answer gets home."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slack_sdk import WebClient
+
+from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.escalations import Escalation
+from bot.slack.mrkdwn import question_in
+from bot.slack.origin import Origin
+from bot.slack.parts import Parts
+from bot.slack.people import named
+from bot.slack.places import PlaceKind
+from bot.slack.views_human import build_call, build_human_answer
+from bot.slack.voting import may_vote
+from training.errors import FeedbackError
+
+_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+_GROUP_MESSAGE = "mpdm-"
+
+logger = logging.getLogger(__name__)
+
+
+def experts_of(parts: Parts, team: str, channel: str) -> tuple[str, ...]:
+    """Return the user and user group ids that are asked in a channel."""
+    return parts.channels.policy(team, channel).experts
+
+
+def is_private(parts: Parts, origin: Origin) -> bool:
+    """Return whether the answer there is seen by people whom experts don't meet in that place."""
+    if origin.ephemeral or origin.channel.startswith("D"):
+        return True
+    place = parts.places.place(origin.team, origin.channel)
+    return place.kind is PlaceKind.DIRECT or place.name.startswith(_GROUP_MESSAGE)
+
+
+def is_expert(parts: Parts, escalation: Escalation, user: str) -> bool:
+    """Return whether somebody's answer counts.
+
+    Experts and admins are named in the settings; where a question went to the experts' channel,
+    all who read that channel are experts.
+    """
+    person = parts.people.person(escalation.team, user)
+    if person.bot or not user:
+        return False
+    if escalation.private and user != escalation.asked_by and may_vote(person, parts.settings):
+        return True
+    named_ones = (*experts_of(parts, escalation.team, escalation.channel), *parts.settings.admins)
+    return parts.people.is_one_of(escalation.team, user, named_ones)
+
+
+def may_resolve(parts: Parts, escalation: Escalation, user: str) -> bool:
+    """Return whether somebody may close it."""
+    return user == escalation.asked_by or is_expert(parts, escalation, user)
+
+
+def post_call(
+    parts: Parts,
+    client: WebClient,
+    escalation: Escalation,
+    experts: Sequence[str],
+    channel: str,
+    thread_ts: str,
+) -> Escalation:
+    """Ask the experts in a channel; what can't be posted may be asked for again.
+
+    Raises:
+        What `bot.slack.clients.OUTSIDE_ERRORS` names: Slack takes no message there.
+    """
+    call = build_call(escalation, experts)
+    try:
+        done = client.chat_postMessage(
+            channel=channel,
+            thread_ts=thread_ts or None,
+            text=call.text,
+            blocks=list(call.blocks),
+            unfurl_links=False,
+        )
+    except OUTSIDE_ERRORS:
+        parts.escalations.forget(escalation.id)
+        raise
+    ts = str(done["ts"])
+    where = str(done.get("channel") or channel)
+    return parts.escalations.posted(escalation, where, thread_ts or ts, ts)
+
+
+def close(
+    parts: Parts, client: WebClient, escalation: Escalation, by: str, *, by_form: bool = False
+) -> None:
+    """Resolve a question: keep the human's answer for a review, and tell the asker.
+
+    Args:
+        parts: What to work with.
+        client: Of the workspace.
+        escalation: With the answer that is kept, if there is one.
+        by: Who resolves it.
+        by_form: The answer came by the form, so nobody in the thread has seen it yet.
+    """
+    if escalation.proposal:
+        author = named(escalation.team, escalation.proposed_by)
+        try:
+            parts.nightshift.feedback.correct(escalation.answer_id, author, escalation.proposal)
+        except FeedbackError as error:
+            logger.warning("A human's answer can't be kept: %s", error.problem)
+    if not parts.escalations.resolve(escalation.id, by):
+        return
+    done = parts.escalations.get(escalation.id)
+    if done is None:
+        return
+    call = build_call(done, ())
+    _try(
+        lambda: client.chat_update(
+            channel=done.channel, ts=done.ts, text=call.text, blocks=list(call.blocks)
+        )
+    )
+    if done.proposal and (done.private or by_form):
+        _try(lambda: _bring_home(parts, client, done))
+
+
+def note_reply(event: Mapping[str, Any], team: str, parts: Parts, bot_user: str) -> bool:
+    """Keep what an expert writes in a thread where a human was asked for.
+
+    Returns:
+        Whether it is said among people, and so no question to the bot.
+    """
+    deleted = event.get("subtype") == "message_deleted"
+    changed = event.get("subtype") == "message_changed"
+    inner = "previous_message" if deleted else "message"
+    message: Mapping[str, Any] = event.get(inner) or {} if deleted or changed else event
+    thread, ts = str(message.get("thread_ts") or ""), str(message.get("ts") or "")
+    if not thread or ts == thread or message.get("bot_id") or not message.get("user"):
+        return False
+    escalation = parts.escalations.open_in(team, str(event.get("channel")), thread)
+    text = str(message.get("text") or "")
+    if escalation is None or (bot_user and f"<@{bot_user}" in text):
+        return False
+    if deleted or message.get("subtype") == "tombstone":
+        parts.escalations.withdraw(escalation.id, ts)
+        return False
+    user, words = str(message["user"]), question_in(text)
+    if message.get("subtype") not in _SUBTYPES:
+        return False
+    edited = changed and escalation.proposal_ts != ts
+    if words and not edited and is_expert(parts, escalation, user):
+        parts.escalations.propose(escalation.id, words, user, ts)
+    return not changed
+
+
+def _bring_home(parts: Parts, client: WebClient, escalation: Escalation) -> None:
+    """Post the human's answer where its asker is: in the thread, or in a direct message."""
+    found = parts.queue.find(escalation.answer_id)
+    channel, thread = escalation.channel, escalation.thread_ts
+    if escalation.private:
+        channel, thread = escalation.asked_by, ""
+        if found and found[0].channel.startswith("D"):
+            channel, thread = found[0].channel, found[0].thread_ts
+    answer = build_human_answer(escalation, with_question=escalation.private)
+    client.chat_postMessage(
+        channel=channel,
+        thread_ts=thread or None,
+        text=answer.text,
+        blocks=list(answer.blocks),
+        unfurl_links=False,
+    )
+
+
+def _try(call: Any) -> None:
+    try:
+        call()
+    except OUTSIDE_ERRORS as error:
+        logger.warning("Slack took no word about a resolved question: %s", kind_of(error))
