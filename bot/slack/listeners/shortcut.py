@@ -25,7 +25,7 @@ from bot.slack.views_shortcut import (
 )
 from bot.work import NewQuestion
 
-SHORTCUT = "nightshift_ask_about"
+ASK_ABOUT = "nightshift_ask_about"
 _MAX_METADATA = 3_000
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def register(app: App, parts: Parts) -> None:
         else:
             ack()
 
-    app.shortcut(SHORTCUT)(ask_about)
+    app.shortcut(ASK_ABOUT)(ask_about)
     app.view(ASKED_VIEW)(asked)
 
 
