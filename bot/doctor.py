@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from bot.errors import PERSON_ERRORS
 from bot.settings import Settings, SlackSettings
+from bot.source_names import known_names
 from training.cron import night_trigger
 
 GIB = 1024**3
@@ -28,7 +29,11 @@ GIB = 1024**3
 _DISK_FOR_MODEL = 1.5 * GIB
 _DISK_HEADROOM = 0.5 * GIB
 _NEWEST_TESTED = (3, 13)
-_CHANNEL = re.compile(r"#[\w.-]+|[CG][A-Z0-9]{8,}")
+_CHANNEL_ID = r"[CG][A-Z0-9]{8,}"
+_CHANNEL = re.compile(rf"#[\w.-]+|{_CHANNEL_ID}")
+_PERSON = re.compile(r"[UWS][A-Z0-9]{8,}")
+_HANDLE = re.compile(r"@?[a-z0-9][\w.-]*")
+_ALL_SOURCES = "*"
 _TOKEN_FORMS = {
     "bot_token": (re.compile(r"xoxb-[\w-]{10,}"), "xoxb-…, from OAuth & Permissions"),
     "app_token": (re.compile(r"xapp-[\w-]{10,}"), "xapp-…, from Basic Information"),
@@ -80,6 +85,7 @@ def quick_checks(settings: Settings) -> list[tuple[str, Check]]:
         ("disk", lambda: [disk_space(settings)]),
         ("model endpoint", lambda: endpoint_form(settings)),
         ("Slack", lambda: slack_tokens(settings.slack)),
+        ("Slack's names", lambda: slack_names(settings)),
         ("schedule", lambda: [schedule(settings)]),
     ]
 
@@ -180,6 +186,47 @@ def _admin_channel(slack: SlackSettings, wanted: bool) -> Iterator[Finding]:
         yield Finding("Slack", Level.OK, f"nights are reported in {slack.admin_channel}")
     elif wanted:
         yield Finding("Slack", Level.NOTE, "No slack.admin_channel: nobody is told of the nights.")
+
+
+def slack_names(settings: Settings) -> Iterator[Finding]:
+    """Judge by their form whom and what Slack's settings name; Slack itself isn't asked.
+
+    Raises:
+        SettingsError: The memory of folders' names is damaged.
+    """
+    slack = settings.slack
+    named = {"slack.experts": slack.experts, "slack.admins": slack.admins}
+    named |= {f"slack.channels ({c.channel}).experts": c.experts or [] for c in slack.channels}
+    wrong = [
+        f"'{name}' in {where}"
+        for where, names in named.items()
+        for name in names
+        if not _PERSON.fullmatch(name) and not (where == "slack.admins" and _HANDLE.fullmatch(name))
+    ]
+    if slack.expert_channel and not _CHANNEL.fullmatch(slack.expert_channel):
+        wrong.append(f"'{slack.expert_channel}' in slack.expert_channel")
+    ids = [channel.channel for channel in slack.channels]
+    wrong += [f"'{name}' in slack.channels" for name in ids if not re.fullmatch(_CHANNEL_ID, name)]
+    for text in wrong:
+        mend = "Write ids: U… of a person, S… of a user group, C… of a channel."
+        yield Finding("Slack", Level.PROBLEM, f"{text} is no id of Slack.", mend)
+    for name in sorted({name for name in ids if ids.count(name) > 1}):
+        text = f"slack.channels names {name} more than once; the first one holds."
+        yield Finding("Slack", Level.PROBLEM, text, "Make one block of them.")
+    yield from _channels_sources(settings)
+
+
+def _channels_sources(settings: Settings) -> Iterator[Finding]:
+    given = [
+        source.name or (source.path.name if source.path else "") for source in settings.sources
+    ]
+    known = {*given, *known_names(settings.data_dir)} - {""}
+    for channel in settings.slack.channels:
+        for name in channel.sources or []:
+            if known and name not in known | {_ALL_SOURCES}:
+                text = f"slack.channels ({channel.channel}) names '{name}', which is no source."
+                mend = f"There are: {', '.join(sorted(known))}."
+                yield Finding("Slack", Level.PROBLEM, text, mend)
 
 
 def schedule(settings: Settings) -> Finding:

@@ -65,7 +65,9 @@ class ChannelSettings(BaseModel):
     channel: str = Field(description="The channel's id, as in 'C0123456789'.")
     on: bool | None = Field(None, description="Whether the bot answers there.")
     follow_up: FollowUp | None = Field(None, description="always, mentioned or never.")
-    sources: list[str] | None = Field(None, description="Names of the sources that it may use.")
+    sources: list[str] | None = Field(
+        None, description="Names of the sources that it may use; '*': all."
+    )
     experts: list[str] | None = Field(None, description="User or user group ids.")
     visibility: Visibility | None = Field(None, description="thread, or asker (ephemeral).")
 

@@ -16,10 +16,12 @@ from bot.doctor import (
     quick_checks,
     run_checks,
     schedule,
+    slack_names,
     slack_tokens,
 )
 from bot.errors import SettingsError
 from bot.settings import Settings, SlackSettings
+from ingestion.settings import SourceSettings
 from tests.bot.openai_server import openai_server
 from tests.bot.terminal import nightshift
 from training.errors import ScheduleError
@@ -47,6 +49,31 @@ def test_missing_tokens_are_a_note() -> None:
     found = list(slack_tokens(only))
     assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.NOTE]
     assert "APP_TOKEN" in found[1].text
+
+
+def named(folder: Path, **slack: object) -> list[str]:
+    """Return what the doctor says of the names in Slack's settings."""
+    sources = [SourceSettings(path=Path("docs/handbook"))]
+    given = SlackSettings.model_validate(slack)
+    found = slack_names(Settings(data_dir=folder, sources=sources, slack=given))
+    return [finding.text for finding in found]
+
+
+def test_names_in_slacks_settings_have_the_form_of_ids(tmp_path: Path) -> None:
+    channel = {"channel": "C0123456789", "experts": ["S0123456789"], "sources": ["handbook"]}
+    good = {
+        "admins": ["U0123456789", "it-admins", "@it-admins"],
+        "experts": ["U0123456789"],
+        "channels": [channel],
+        "expert_channel": "#help",
+    }
+    assert named(tmp_path, **good) == []
+    assert "'it-help' in slack.experts" in named(tmp_path, experts=["it-help"])[0]
+    assert "'#people' in slack.channels" in named(tmp_path, channels=[{"channel": "#people"}])[0]
+    assert "'#people' in slack.channels" not in str(named(tmp_path, channels=[channel]))
+    assert "more than once" in named(tmp_path, channels=[channel, channel])[0]
+    wrong = named(tmp_path, channels=[{**channel, "sources": ["handbok", "*"]}])
+    assert wrong == ["slack.channels (C0123456789) names 'handbok', which is no source."]
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,20 @@ from dataclasses import replace
 from typing import Any
 
 from slack_bolt import Ack, App
+from slack_sdk import WebClient
 
 from bot.errors import PERSON_ERRORS
 from bot.knowledge import Knowledge
+from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.home import Home, gather_home
 from bot.slack.listeners.channels import open_channel_list
 from bot.slack.listeners.messages import team_of
+from bot.slack.listeners.review import pairs_message
+from bot.slack.origin import Origin, late
 from bot.slack.parts import Parts
 from bot.slack.people import named
-from bot.slack.views_home import CHANNELS, OUT, TRAINING, build_home
+from bot.slack.views_home import CHANNELS, OUT, PAIRS, TRAINING, build_home
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +50,14 @@ def register(app: App, parts: Parts) -> None:
         ack()
         _open_channels(parts, body)
 
+    def pairs(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
+        if parts.people.is_admin(origin.team, origin.user):
+            _write_to(client, origin.user, pairs_message(parts))
+
     app.event("app_home_opened", matchers=[is_home])(ack=now, lazy=[show])
     app.action(TRAINING)(ack=choose, lazy=[show_again])
     app.action(CHANNELS)(channels)
+    app.action(PAIRS)(ack=now, lazy=[late(parts, pairs)])
 
 
 def is_home(event: Mapping[str, Any]) -> bool:
@@ -90,3 +99,9 @@ def _open_channels(parts: Parts, body: Mapping[str, Any]) -> None:
         open_channel_list(parts.clients.of(team), str(body["trigger_id"]), team, parts)
     except OUTSIDE_ERRORS as error:
         logger.warning("Slack opened no window: %s", kind_of(error))
+
+
+def _write_to(client: WebClient, user: str, part: Part) -> None:
+    """Write to somebody directly."""
+    room = client.conversations_open(users=user)["channel"]["id"]
+    client.chat_postMessage(channel=room, text=part.text, blocks=list(part.blocks) or None)

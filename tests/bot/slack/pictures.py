@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ hr { border: 0; border-top: 1px solid #ddd; margin: 12px 0; }
 .mrkdwn { white-space: pre-wrap; }
 .mrkdwn pre { white-space: pre-wrap; }
 .actions { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; }
+.button { display: inline-block; white-space: nowrap; }
 .button { border: 1px solid #bbb; border-radius: 4px; padding: 0 12px; font-weight: 700;
   height: 34px;
   line-height: 34px; font-size: 14px; background: #fff; }
@@ -316,6 +318,8 @@ def mrkdwn_html(text: str) -> str:
 
     text = re.sub(r"```\n?(.*?)\n?```", lambda m: hold(f"<pre>{m[1]}</pre>"), text, flags=re.DOTALL)
     text = re.sub(r"`([^`\n]+)`", lambda m: hold(f"<code>{m[1]}</code>"), text)
+    text = re.sub(r"<!date\^(\d+)\^[^|>]*\|[^>]*>", lambda m: hold(_moment(int(m[1]))), text)
+    text = text.replace(":+1:", "👍").replace(":-1:", "👎")
     text = re.sub(r"<([@#!][^>]*)>", lambda m: hold(f'<span class="mention">{m[1]}</span>'), text)
     text = re.sub(r"<([^>|]+)\|([^>]*)>", lambda m: hold("<a>") + m[2] + hold("</a>"), text)
     text = re.sub(r"<([^>]+)>", lambda m: hold(f"<a>{m[1]}</a>"), text)
@@ -325,6 +329,11 @@ def mrkdwn_html(text: str) -> str:
         text = re.sub(pattern, rf"<{tag}>\1</{tag}>", text)
     quoted = re.sub(r"(?:^(?:&gt;|>) ?.*(?:\n|\Z))+", _quoted, text, flags=re.MULTILINE)
     return re.sub(r"\x00(\d+)\x00", lambda m: held[int(m[1])], quoted)
+
+
+def _moment(stamp: int) -> str:
+    at = datetime.fromtimestamp(stamp, UTC)
+    return f"{at:%b} {at.day} at {at:%H:%M}"
 
 
 def _quoted(found: re.Match[str]) -> str:
