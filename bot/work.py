@@ -28,6 +28,8 @@ from training.tables import storable
 
 # Slack repeats an event for a few hours at most.
 _REMEMBER = timedelta(days=3)
+_TOLD = "told:"
+_ORDER = (questions.c.turn, questions.c.created_at, questions.c.id)
 
 
 class QuestionStatus(enum.StrEnum):
@@ -170,7 +172,7 @@ class WorkQueue:
             connection.execute(questions.insert().values(row))
             placed = Placed(str(row["id"]), _position(connection, row), refusal)
         with self._arrived:
-            self._arrived.notify()
+            self._arrived.notify_all()
         return placed
 
     def claim(self, team: str, keys: Sequence[str]) -> bool:
@@ -194,26 +196,39 @@ class WorkQueue:
         oldest = (
             sa.select(questions.c.id)
             .where(due)
-            .order_by(questions.c.turn, questions.c.created_at, questions.c.id)
+            # Who wants no answer any more needn't wait for being told so.
+            .order_by(questions.c.stop == Stop.NO.value, *_ORDER)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
         with writing(self._engine) as connection:
             found = connection.scalar(oldest)
-            if found is None:
+            return None if found is None else _task(self._hold(connection, found, now))
+
+    def take_unheard(self) -> tuple[Task, int] | None:
+        """Return a question that waits and was never told so, held, and how many are before it.
+
+        Each is returned once, for its asker to be told; hand it back then.
+        """
+        now = now_seconds(self._engine)
+        told = sa.exists().where(
+            claims.c.team == questions.c.team, claims.c.key == _TOLD + questions.c.id
+        )
+        waiting = questions.c.status == QuestionStatus.WAITING.value
+        oldest = (
+            sa.select(questions)
+            .where(waiting, questions.c.attempts == 0, questions.c.not_before <= now, ~told)
+            .order_by(*_ORDER)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        with writing(self._engine) as connection:
+            row = connection.execute(oldest).first()
+            if row is None:
                 return None
-            connection.execute(
-                questions.update()
-                .where(questions.c.id == found)
-                .values(
-                    status=QuestionStatus.RUNNING.value,
-                    holder=self._holder,
-                    expires_at=now + self._lease_seconds,
-                    attempts=questions.c.attempts + 1,
-                )
-            )
-            row = connection.execute(questions.select().where(questions.c.id == found)).one()
-        return _task(row)
+            self._claim(connection, row.team, [_TOLD + row.id])
+            position = _position(connection, dict(row._mapping))
+            return _task(self._hold(connection, row.id, now)), position
 
     def wait(self, seconds: float) -> None:
         """Wait until a question arrives in this process, but not longer."""
@@ -267,7 +282,7 @@ class WorkQueue:
                 )
             )
         with self._arrived:
-            self._arrived.notify()
+            self._arrived.notify_all()
 
     def stop(self, team: str, channel: str, ts: str, why: Stop) -> list[str]:
         """Ask that a question or all of a thread be answered no further; return their ids.
@@ -357,6 +372,20 @@ class WorkQueue:
         # Also when one is known: a mention's two events share only one key, and each may repeat.
         connection.execute(self._insert(claims).on_conflict_do_nothing(), rows)
         return not taken
+
+    def _hold(self, connection: Connection, task_id: str, now: float) -> Row[Any]:
+        """Enter that this process works on a question, and return it."""
+        connection.execute(
+            questions.update()
+            .where(questions.c.id == task_id)
+            .values(
+                status=QuestionStatus.RUNNING.value,
+                holder=self._holder,
+                expires_at=now + self._lease_seconds,
+                attempts=questions.c.attempts + 1,
+            )
+        )
+        return connection.execute(questions.select().where(questions.c.id == task_id)).one()
 
     def _held(self, task_id: str) -> sa.ColumnElement[bool]:
         return (

@@ -1,34 +1,42 @@
 """Brings an answer to Slack: acknowledged at once, shown as it grows, finished whatever happens.
 
 How far a delivery is stands in the queue (`WorkQueue.save_reply`), so that another process goes on
-where one died, and posts nothing twice.
+where one died. Where one died between posting and storing, the message is found again by its
+metadata. So nothing is posted twice.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from typing import Any, Protocol
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from bot.slack.blocks import Reply, reply_from_json, reply_json
+from bot.slack.blocks import Part, Reply, build_waiting_part, reply_from_json, reply_json
+from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.posting import Poster, Surroundings
 from bot.slack.posts import Post, Posts
+from bot.slack.private_delivery import AskerDelivery, post_privately
 from bot.slack.request import SlackRequest
+from bot.slack.showing import GrowingPost, GrowingStream, StatusLine, stop_stream
 from bot.work import Task
 
 SaveReply = Callable[[Mapping[str, Any]], None]
 
-_LOOKING = "Looking that up …"
-_MARK = "nightshift_answer"
+# An answer that is complete sooner is shown at once, without growing.
+GROWS_AFTER_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class Delivery(Protocol):
     """One answer on its way.
 
     Its methods raise what `bot.slack.clients.OUTSIDE_ERRORS` names where Slack can't be reached or
-    refuses; the question is then tried again later.
+    refuses, and `bot.slack.pacing.SlackBusyError` where it must be waited for; the question is
+    then tried again later.
     """
 
     @property
@@ -47,152 +55,49 @@ class Delivery(Protocol):
     def withdraw(self) -> None:
         """Remove what was shown: the question was deleted."""
 
+    def go_private(self) -> bool:
+        """Tell the asker alone, where the channel is closed; return whether that went."""
+
 
 def open_delivery(
-    client: WebClient, task: Task, request: SlackRequest, posts: Posts, save: SaveReply
+    client: WebClient,
+    task: Task,
+    request: SlackRequest,
+    posts: Posts,
+    save: SaveReply,
+    surroundings: Surroundings,
 ) -> Delivery:
     """Return the delivery that fits the question."""
+    poster = Poster(client, task, surroundings)
     if request.only_asker:
-        return AskerDelivery(client, task, request, save)
-    return ThreadDelivery(client, task, posts, save)
-
-
-def post_mark(task: Task, part: int) -> dict[str, Any]:
-    """Return the metadata by which a post is found again."""
-    return {"event_type": _MARK, "event_payload": {"answer": task.id, "part": part}}
-
-
-def find_post(client: WebClient, task: Task, part: int) -> str:
-    """Return the timestamp of a part that was posted but perhaps not noted, or "".
-
-    Where it stands twice, all but the first are deleted. One look at the thread, and only after a
-    process died or a connection broke at that very moment.
-
-    Raises:
-        SlackApiError: The thread can't be read.
-    """
-    wanted = post_mark(task, part)["event_payload"]
-    try:
-        pages = list(
-            client.conversations_replies(
-                channel=task.channel, ts=task.thread_ts, include_all_metadata=True, limit=200
-            )
-        )
-    except SlackApiError as error:
-        if error.response.get("error") == "thread_not_found":
-            return ""
-        raise
-    messages = [message for page in pages for message in page["messages"]]
-    found = [
-        str(message["ts"])
-        for message in messages
-        if (message.get("metadata") or {}).get("event_payload") == wanted and message.get("bot_id")
-    ]
-    for extra in found[1:]:
-        client.chat_delete(channel=task.channel, ts=extra)
-    return found[0] if found else ""
+        return AskerDelivery(poster, request, save)
+    return ThreadDelivery(poster, request, posts, save)
 
 
 class ThreadDelivery:
-    """A message in a thread or a direct message: posted at once, then updated."""
-
-    def __init__(self, client: WebClient, task: Task, posts: Posts, save: SaveReply) -> None:
-        self._client = client
-        self._task = task
-        self._posts = posts
-        self._save = save
-        self._state: dict[str, Any] = {"posted": [], "reply": None, **task.reply}
-
-    @property
-    def prepared(self) -> bool:
-        """See `Delivery`."""
-        return self._state["reply"] is not None
-
-    def begin(self, position: int) -> None:
-        """See `Delivery`."""
-        if not self._state["posted"]:
-            self._post(0, _LOOKING, [])
-
-    def push(self, text: str) -> None:
-        """See `Delivery`."""
-
-    def finish(self, reply: Reply | None = None) -> None:
-        """See `Delivery`."""
-        if reply is not None:
-            self._state["reply"] = reply_json(reply)
-            self._save(self._state)
-        for number, part in enumerate(reply_from_json(self._state["reply"]).parts):
-            if number < len(self._state["posted"]):
-                ts = self._state["posted"][number]
-                self._client.chat_update(
-                    channel=self._task.channel, ts=ts, text=part.text, blocks=list(part.blocks)
-                )
-            else:
-                ts = self._post(number, part.text, list(part.blocks))
-            self._posts.record(self._as_post(ts, number, part.text, part.blocks))
-
-    def withdraw(self) -> None:
-        """See `Delivery`."""
-        number = len(self._state["posted"])
-        lost = find_post(self._client, self._task, number) if self._may_be_posted(number) else ""
-        for ts in [*self._state["posted"], *([lost] if lost else [])]:
-            self._client.chat_delete(channel=self._task.channel, ts=ts)
-
-    def _post(self, number: int, text: str, blocks: list[Any]) -> str:
-        """Post a part, unless a process that died did so and couldn't note it any more."""
-        before = find_post(self._client, self._task, number) if self._may_be_posted(number) else ""
-        if before:
-            ts = before
-            self._client.chat_update(
-                channel=self._task.channel, ts=ts, text=text, blocks=blocks or []
-            )
-        else:
-            self._state["posting"] = number
-            self._save(self._state)
-            ts = self._send(number, text, blocks)
-        self._state["posted"].append(ts)
-        self._save(self._state)
-        self._posts.record(self._as_post(ts, number, text, tuple(blocks)))
-        return ts
-
-    def _may_be_posted(self, number: int) -> bool:
-        return bool(self._state.get("posting") == number)
-
-    def _send(self, number: int, text: str, blocks: list[Any]) -> str:
-        try:
-            response = self._client.chat_postMessage(
-                channel=self._task.channel,
-                thread_ts=self._task.thread_ts or None,
-                text=text,
-                blocks=blocks or None,
-                metadata=post_mark(self._task, number),
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        except (HTTPException, OSError):
-            # The connection broke: Slack may have posted all the same.
-            ts = find_post(self._client, self._task, number)
-            if not ts:
-                raise
-            return ts
-        return str(response["ts"])
-
-    def _as_post(self, ts: str, number: int, text: str, blocks: Any) -> Post:
-        task = self._task
-        return Post(task.team, task.channel, ts, task.id, number, text, blocks)
-
-
-class AskerDelivery:
-    """An answer that only its asker sees: to a command's address, or ephemeral in the channel."""
+    """Messages in a thread or a direct message."""
 
     def __init__(
-        self, client: WebClient, task: Task, request: SlackRequest, save: SaveReply
+        self, poster: Poster, request: SlackRequest, posts: Posts, save: SaveReply
     ) -> None:
-        self._client = client
-        self._task = task
-        self._request = request
+        self._poster = poster
+        self._task = poster.task
+        self._posts = posts
         self._save = save
-        self._state: dict[str, Any] = {"posted": [], "reply": None, **task.reply}
+        self._status = StatusLine(poster, request.text)
+        self._stream = GrowingStream(poster)
+        self._growing = GrowingPost(poster)
+        self._text = ""
+        self._since = 0.0
+        self._recovered = not self._task.reply
+        self._state: dict[str, Any] = {
+            "posted": [],
+            "reply": None,
+            "status": False,
+            "waiting": False,
+            "stream": "",
+            **self._task.reply,
+        }
 
     @property
     def prepared(self) -> bool:
@@ -200,27 +105,107 @@ class AskerDelivery:
         return self._state["reply"] is not None
 
     def begin(self, position: int) -> None:
-        """See `Delivery`; the command's own acknowledgement said so already."""
+        """See `Delivery`."""
+        self._recover()
+        if not self._state["posted"] and not self._state["status"]:
+            # Stored first: who goes on after a crash must know that something may be there.
+            self._save(self._state)
+            self._state["status"] = self._status.show(position)
+            if not self._state["status"]:
+                self._post(0, build_waiting_part(self._task.id, position))
+        elif self._state["waiting"] and not position:
+            self._end_waiting()
+        self._state["waiting"] = position > 0
+        self._save(self._state)
 
     def push(self, text: str) -> None:
-        """See `Delivery`; nothing is shown before the whole answer."""
+        """See `Delivery`."""
+        self._text += text
+        self._since = self._since or time.monotonic()
+        if time.monotonic() - self._since < GROWS_AFTER_SECONDS:
+            return
+        if self._stream.usable and (self._state["stream"] or not self._state["posted"]):
+            self._stream.grow(self._text)
+            if self._stream.ts and not self._state["stream"]:
+                self._state["stream"] = self._stream.ts
+                self._keep(0, self._stream.ts, Part(""))
+        if self._stream.usable:
+            return
+        if not self._state["posted"]:
+            self._post(0, build_waiting_part(self._task.id, 0))
+        self._growing.grow(self._state["posted"][0], self._text)
 
     def finish(self, reply: Reply | None = None) -> None:
         """See `Delivery`."""
+        self._recover()
         if reply is not None:
             self._state["reply"] = reply_json(reply)
             self._save(self._state)
+        self._end_stream()
         parts = reply_from_json(self._state["reply"]).parts
-        for number in range(len(self._state["posted"]), len(parts)):
-            self._client.chat_postEphemeral(
-                channel=self._task.channel,
-                user=self._task.asker,
-                thread_ts=self._task.thread_ts or None,
-                text=parts[number].text,
-                blocks=list(parts[number].blocks) or None,
-            )
-            self._state["posted"].append("ephemeral")
-            self._save(self._state)
+        for number, part in enumerate(parts):
+            self._show(number, part)
+        for ts in self._state["posted"][len(parts) :]:
+            self._poster.delete(ts)
+        if self._state["status"]:
+            self._status.clear()
 
     def withdraw(self) -> None:
-        """See `Delivery`; what only the asker saw goes by itself."""
+        """See `Delivery`."""
+        self._recover()
+        self._end_stream()
+        for ts in self._state["posted"]:
+            self._poster.delete(ts)
+        if self._state["status"]:
+            self._status.clear()
+
+    def go_private(self) -> bool:
+        """See `Delivery`."""
+        return post_privately(self._poster, self._state["reply"])
+
+    def _recover(self) -> None:
+        """Find the messages that a process posted which died before it could store them."""
+        if self._recovered:
+            return
+        self._recovered = True
+        found = self._poster.own_posts()
+        posted = self._state["posted"]
+        while len(posted) in found:
+            posted.append(found[len(posted)])
+
+    def _end_waiting(self) -> None:
+        """Say that the question's turn has come; nothing depends on it."""
+        if self._state["status"]:
+            self._status.show(0)
+            return
+        try:
+            ts = self._state["posted"][0]
+            self._poster.update(ts, 0, build_waiting_part(self._task.id, 0))
+        except OUTSIDE_ERRORS as error:
+            logger.info("An update wasn't taken: %s", kind_of(error))
+
+    def _end_stream(self) -> None:
+        if self._state["stream"]:
+            stop_stream(self._poster, self._state["stream"])
+            self._state["stream"] = ""
+
+    def _show(self, number: int, part: Part) -> None:
+        """Let a message say its final words, wherever it stands."""
+        posted = self._state["posted"]
+        if number < len(posted) and self._poster.update(posted[number], number, part):
+            self._record(posted[number], number, part)
+        else:
+            self._post(number, part)
+
+    def _post(self, number: int, part: Part) -> None:
+        self._keep(number, self._poster.post(number, part), part)
+
+    def _keep(self, number: int, ts: str, part: Part) -> None:
+        self._state["posted"][number : number + 1] = [ts]
+        self._save(self._state)
+        self._record(ts, number, part)
+
+    def _record(self, ts: str, number: int, part: Part) -> None:
+        task = self._task
+        post = Post(task.team, task.channel, ts, task.id, number, part.text, part.blocks)
+        self._posts.record(post)

@@ -1,0 +1,184 @@
+"""One question from the queue, answered to its end or to an apology."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.answer import Answer, Question
+from bot.conversation import Turn
+from bot.errors import PERSON_ERRORS
+from bot.respond import AnswerText
+from bot.slack.audience import Decision, decide
+from bot.slack.blocks import build_answer_reply, build_notice_reply
+from bot.slack.clients import OUTSIDE_ERRORS
+from bot.slack.delivery import Delivery, open_delivery
+from bot.slack.pacing import SlackBusyError
+from bot.slack.parts import Parts
+from bot.slack.people import named
+from bot.slack.posting import Surroundings
+from bot.slack.request import SlackRequest, request_from_json
+from bot.slack.threads import asked_before, conversation_of, shown_before
+from bot.work import QuestionStatus, Refusal, Stop, Task
+from ingestion.documents import Reader
+
+MAX_ATTEMPTS = 3
+_TURNS = 6
+
+_FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
+_STOPPED = "Stopped."
+_REFUSALS = {
+    Refusal.WAITING: "You have several questions waiting already. I'll answer those first; "
+    "please ask this one again afterwards.",
+    Refusal.PERSON_DAY: "You have asked as many questions today as one person may. "
+    "Please ask again tomorrow.",
+    Refusal.DAY: "I have answered as many questions today as I may. Please ask again tomorrow.",
+}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Held:
+    """A task in work, with what the keeper learned of it."""
+
+    task: Task
+    stop: Stop = Stop.NO
+    lost: bool = False
+
+
+class LostError(Exception):
+    """The question is answered by another process."""
+
+
+class Answering:
+    """Answers one question.
+
+    Args:
+        parts: What to work with.
+        surroundings: What this process knows of Slack.
+        held: The question.
+    """
+
+    def __init__(self, parts: Parts, surroundings: Surroundings, held: Held) -> None:
+        self._parts = parts
+        self._held = held
+        self._task = held.task
+        request = request_from_json(held.task.request)
+        self._decision = self._decide(request)
+        only_asker = self._decision.only_asker or request.only_asker
+        self._request = replace(request, only_asker=only_asker)
+        self.delivery: Delivery = open_delivery(
+            parts.clients.of(held.task.team),
+            held.task,
+            self._request,
+            parts.posts,
+            self._save,
+            surroundings,
+        )
+
+    def acknowledge(self, position: int) -> None:
+        """Tell that the question waits."""
+        if not self._decision.refusal and not self._held.stop:
+            self.delivery.begin(position)
+
+    def run(self) -> QuestionStatus:
+        """Answer, and return how it ended.
+
+        Raises:
+            LostError: Another process has the question.
+            SlackBusyError: Slack wants to be waited for.
+            OUTSIDE_ERRORS: Slack can't be reached or refuses.
+        """
+        delivery = self.delivery
+        if self._held.stop is Stop.DELETED:
+            delivery.withdraw()
+            return QuestionStatus.CANCELLED
+        if delivery.prepared:
+            delivery.finish()
+            return QuestionStatus.DONE
+        if self._held.stop:
+            return self._cancelled()
+        if self._task.attempts > MAX_ATTEMPTS:
+            delivery.finish(build_notice_reply(_FAILED))
+            return QuestionStatus.FAILED
+        if self._decision.refusal:
+            delivery.finish(build_notice_reply(self._decision.refusal))
+            return QuestionStatus.DONE
+        delivery.begin(0)
+        return self._reply()
+
+    def _save(self, reply: Any) -> None:
+        if not self._parts.queue.save_reply(self._task.id, reply):
+            raise LostError
+
+    def _decide(self, request: SlackRequest) -> Decision:
+        parts, task = self._parts, self._task
+        refusal = _REFUSALS.get(Refusal(task.request.get("refusal", "")), "")
+        decision = decide(
+            request,
+            parts.people.person(task.team, task.asker),
+            parts.places.place(task.team, task.channel),
+            parts.channels.policy(task.team, task.channel),
+            parts.settings,
+            goes_on=asked_before(parts, task),
+        )
+        return replace(decision, refusal=decision.refusal or refusal)
+
+    def _reply(self) -> QuestionStatus:
+        try:
+            answer = self._stream(self._question())
+        except PERSON_ERRORS as error:
+            self.delivery.finish(build_notice_reply(f"{error.problem} {error.mend}".strip()))
+            return QuestionStatus.FAILED
+        except (LostError, SlackBusyError, *OUTSIDE_ERRORS):
+            raise
+        except Exception:
+            logger.error("An answer failed", exc_info=logger.isEnabledFor(logging.DEBUG))
+            self.delivery.finish(build_notice_reply(_FAILED))
+            return QuestionStatus.FAILED
+        if answer is None:
+            return self._cancelled()
+        self.delivery.finish(build_answer_reply(answer, may_share=self._request.only_asker))
+        return QuestionStatus.DONE
+
+    def _cancelled(self) -> QuestionStatus:
+        if self._held.stop is Stop.DELETED:
+            self.delivery.withdraw()
+        else:
+            self.delivery.finish(build_notice_reply(_STOPPED))
+        return QuestionStatus.CANCELLED
+
+    def _question(self) -> Question:
+        parts, task = self._parts, self._task
+        own = self._decision.with_own_rights
+        return Question(
+            self._request.text,
+            reader=parts.people.reader(task.team, task.asker) if own else Reader(),
+            asker=named(task.team, task.asker),
+            audience=self._decision.audience,
+            conversation=conversation_of(task.team, task.channel, task.thread_ts),
+            history=self._history(),
+            sources=parts.channels.policy(task.team, task.channel).sources,
+            id=task.id,
+        )
+
+    def _history(self) -> tuple[Turn, ...]:
+        if not self._task.thread_ts:
+            return ()
+        return shown_before(self._parts, self._task, self._request.only_asker, _TURNS)
+
+    def _stream(self, question: Question) -> Answer | None:
+        """Show the answer as it grows, and return it; None where it is no longer wanted."""
+        events: Iterator[AnswerText | Answer] = self._parts.nightshift.ask(question)
+        for event in events:
+            if self._held.lost:
+                raise LostError
+            if self._held.stop:
+                return None
+            if isinstance(event, Answer):
+                return event
+            self.delivery.push(event.text)
+        raise AssertionError("an answer ends what is asked")

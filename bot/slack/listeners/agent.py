@@ -1,0 +1,78 @@
+"""Slack's agent surface: suggested prompts, and the ways to stop an answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from slack_bolt import Ack, App
+from slack_sdk import WebClient
+
+from bot.slack.blocks import STOP
+from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.listeners.messages import team_of
+from bot.slack.parts import Parts
+
+PROMPTS = (
+    ("What can I ask?", "What topics do the documents cover?"),
+    ("Time off", "How many days of holiday do I have?"),
+    ("Expenses", "What does the company pay for on a business trip?"),
+)
+_TITLE = "I answer from our documents, for example:"
+
+logger = logging.getLogger(__name__)
+
+
+def register(app: App, parts: Parts) -> None:
+    """Listen to the conversation being opened, and to Stop."""
+
+    def opened(body: Mapping[str, Any], client: WebClient) -> None:
+        if body["event"].get("tab") == "messages":
+            suggest_prompts(client, str(body["event"]["channel"]))
+
+    def session_stopped(body: Mapping[str, Any]) -> None:
+        event = body["event"]
+        stop_thread(
+            parts, team_of(body), str(event["channel"]), str(event["thread_ts"]), str(event["user"])
+        )
+
+    def pressed(ack: Ack, body: Mapping[str, Any]) -> None:
+        ack()
+        stop_task(parts, team_of(body), str(body["actions"][0]["value"]), str(body["user"]["id"]))
+
+    app.event("app_home_opened")(ack=_taken, lazy=[opened])
+    app.event("agent_session_stopped")(session_stopped)
+    app.action(STOP)(pressed)
+
+
+def suggest_prompts(client: WebClient, channel: str) -> None:
+    """Show what one may ask, where Slack can."""
+    prompts = [{"title": title, "message": message} for title, message in PROMPTS]
+    try:
+        client.assistant_threads_setSuggestedPrompts(
+            channel_id=channel, title=_TITLE, prompts=prompts
+        )
+    except OUTSIDE_ERRORS as error:
+        logger.info("Slack shows no prompts: %s", kind_of(error))
+
+
+def stop_thread(parts: Parts, team: str, channel: str, thread_ts: str, user: str) -> None:
+    """Stop what a person asked in a thread; an admin stops all that is asked there."""
+    for task in parts.queue.in_thread(team, channel, thread_ts):
+        stop_task(parts, team, task.id, user)
+
+
+def stop_task(parts: Parts, team: str, task_id: str, user: str) -> bool:
+    """Stop a question's answer, if it is this person's or an admin asks."""
+    found = parts.queue.find(task_id)
+    if found is None or found[0].team != team:
+        return False
+    asker = found[0].asker
+    allowed = user == asker or parts.people.is_admin(team, user)
+    return allowed and parts.queue.stop_one(task_id, asker)
+
+
+def _taken(body: Mapping[str, Any]) -> None:
+    """Nothing to be stored; Slack hears at once that the event came."""
+    logger.debug("opened: %s", body["event"].get("tab"))
