@@ -373,7 +373,7 @@ class WorkQueue:
         connection.execute(self._insert(claims).on_conflict_do_nothing(), rows)
         return not taken
 
-    def _hold(self, connection: Connection, task_id: str, now: float) -> Row[Any]:
+    def _hold(self, connection: Connection, task_id: str, now: sa.ColumnElement[float]) -> Row[Any]:
         """Enter that this process works on a question, and return it."""
         connection.execute(
             questions.update()

@@ -19,6 +19,7 @@ from bot.slack.counter import VoteCounter
 from bot.slack.listeners import (
     adapters,
     admin,
+    agent,
     ask,
     channels,
     home,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _LAZY_THREADS = 8
 _FAMILIES = (
     messages,
+    agent,
     ask,
     review,
     votes,

@@ -124,13 +124,13 @@ class ThreadDelivery:
         self._since = self._since or time.monotonic()
         if time.monotonic() - self._since < GROWS_AFTER_SECONDS:
             return
-        if self._stream.usable and (self._state["stream"] or not self._state["posted"]):
+        if self._state["stream"] or not self._state["posted"]:
             self._stream.grow(self._text)
             if self._stream.ts and not self._state["stream"]:
                 self._state["stream"] = self._stream.ts
                 self._keep(0, self._stream.ts, Part(""))
-        if self._stream.usable:
-            return
+            if self._stream.usable:
+                return
         if not self._state["posted"]:
             self._post(0, build_waiting_part(self._task.id, 0))
         self._growing.grow(self._state["posted"][0], self._text)

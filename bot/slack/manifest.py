@@ -92,7 +92,7 @@ _LONG = (
     "is written. It keeps to who may read what, says so when the documents don't say, and learns "
     "from thumbs-up. Mention it in a channel, write to it, or use /ask."
 )
-_PROMPTS = (
+PROMPTS = (
     ("What can I ask?", "What topics do the documents cover?"),
     ("Time off", "How many days of holiday do I have?"),
     ("Expenses", "What does the company pay for on a business trip?"),
@@ -180,7 +180,7 @@ def manifest(base_url: str = "") -> dict[str, Any]:
             "agent_view": {
                 "agent_description": _DESCRIPTION,
                 "suggested_prompts": [
-                    {"title": title, "message": message} for title, message in _PROMPTS
+                    {"title": title, "message": message} for title, message in PROMPTS
                 ],
             },
             "bot_user": {"display_name": _NAME, "always_online": True},

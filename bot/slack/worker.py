@@ -37,9 +37,7 @@ class Worker:
     """
 
     parts: Parts
-    _surroundings: Surroundings = field(
-        default_factory=lambda: Surroundings(Pacing(), Abilities())
-    )
+    _surroundings: Surroundings = field(default_factory=lambda: Surroundings(Pacing(), Abilities()))
     _ending: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _held: set[Held] = field(default_factory=set)

@@ -12,13 +12,9 @@ from slack_sdk import WebClient
 from bot.slack.blocks import STOP
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.listeners.messages import team_of
+from bot.slack.manifest import PROMPTS
 from bot.slack.parts import Parts
 
-PROMPTS = (
-    ("What can I ask?", "What topics do the documents cover?"),
-    ("Time off", "How many days of holiday do I have?"),
-    ("Expenses", "What does the company pay for on a business trip?"),
-)
 _TITLE = "I answer from our documents, for example:"
 
 logger = logging.getLogger(__name__)
@@ -28,8 +24,7 @@ def register(app: App, parts: Parts) -> None:
     """Listen to the conversation being opened, and to Stop."""
 
     def opened(body: Mapping[str, Any], client: WebClient) -> None:
-        if body["event"].get("tab") == "messages":
-            suggest_prompts(client, str(body["event"]["channel"]))
+        suggest_prompts(client, str(body["event"]["channel"]))
 
     def session_stopped(body: Mapping[str, Any]) -> None:
         event = body["event"]
@@ -41,7 +36,7 @@ def register(app: App, parts: Parts) -> None:
         ack()
         stop_task(parts, team_of(body), str(body["actions"][0]["value"]), str(body["user"]["id"]))
 
-    app.event("app_home_opened")(ack=_taken, lazy=[opened])
+    app.event("app_home_opened", matchers=[_is_conversation])(ack=_taken, lazy=[opened])
     app.event("agent_session_stopped")(session_stopped)
     app.action(STOP)(pressed)
 
@@ -73,6 +68,9 @@ def stop_task(parts: Parts, team: str, task_id: str, user: str) -> bool:
     return allowed and parts.queue.stop_one(task_id, asker)
 
 
-def _taken(body: Mapping[str, Any]) -> None:
-    """Nothing to be stored; Slack hears at once that the event came."""
-    logger.debug("opened: %s", body["event"].get("tab"))
+def _is_conversation(event: Mapping[str, Any]) -> bool:
+    return bool(event.get("tab") == "messages")
+
+
+def _taken() -> None:
+    """Nothing is to be stored: Slack hears at once that the event came."""
