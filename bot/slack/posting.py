@@ -12,8 +12,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from bot.slack.blocks import Block, Part, plain_blocks
-from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.pacing import Abilities, Pacing, impatient
+from bot.slack.clients import kind_of
+from bot.slack.pacing import Abilities, Pacing, impatient, is_outage
 from bot.work import Task
 
 T = TypeVar("T")
@@ -141,39 +141,53 @@ class Poster:
     def own_posts(self) -> dict[int, str]:
         """Return the timestamps of this answer's messages by number, as Slack has them.
 
-        Where Slack doesn't say, none: a process that died is then believed to have stored them.
+        One that stands twice is kept once. Where the workspace doesn't let the bot read, none are
+        returned: a process that died is then believed to have stored what it posted.
+
+        Raises:
+            SlackBusyError, SlackApiError: Slack can't be asked now.
         """
         if not self.abilities.has(self.task.team, _HISTORY):
             return {}
         try:
-            messages = self._messages()
-        except OUTSIDE_ERRORS as error:
+            messages = self.pacing.call(self.task.team, self.task.channel, self._messages)
+        except SlackApiError as error:
+            if is_outage(error):
+                raise
             self.abilities.note(self.task.team, _HISTORY, error)
             return {}
         found: dict[int, str] = {}
         for message in messages:
             metadata = message.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
-            if metadata.get("event_type") == EVENT and payload.get("id") == self.task.id:
-                found[int(payload.get("part") or 0)] = str(message["ts"])
+            if metadata.get("event_type") != EVENT or payload.get("id") != self.task.id:
+                continue
+            ts, number = str(message["ts"]), int(payload.get("part") or 0)
+            if found.setdefault(number, ts) != ts:
+                self.delete(ts)
         return found
 
     def _messages(self) -> list[dict[str, Any]]:
         task = self.task
         if not task.thread_ts:
             oldest = task.message_ts or f"{task.created_at.timestamp():.6f}"
-            response = self.client.conversations_history(
+            pages = self.client.conversations_history(
                 channel=task.channel, oldest=oldest, limit=_PAGE, include_all_metadata=True
             )
         else:
-            response = self.client.conversations_replies(
+            pages = self.client.conversations_replies(
                 channel=task.channel,
                 ts=task.thread_ts,
                 oldest=task.message_ts or task.thread_ts,
                 limit=_PAGE,
                 include_all_metadata=True,
             )
-        return list(response.get("messages") or ())
+        return [
+            message
+            for page in pages
+            for message in page.get("messages") or ()
+            if message.get("bot_id")
+        ]
 
     def _metadata(self, number: int) -> dict[str, Any]:
         return {"event_type": EVENT, "event_payload": {"id": self.task.id, "part": number}}
