@@ -178,6 +178,9 @@ class LanceIndex:
             table = self._writable()
             merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             stored = table.search().select(["id"]).where(of_these).to_arrow()["id"].to_pylist()
+            if len(set(stored)) < len(stored):
+                # Two writers at once have both put it in; a merge would keep the double rows.
+                table.delete(of_these)
             # Only then: looking for what the new rows lack reads the whole table.
             if not {chunk.id for chunk in chunks}.issuperset(stored):
                 merge = merge.when_not_matched_by_source_delete(of_these)

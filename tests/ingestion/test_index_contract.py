@@ -274,6 +274,12 @@ def test_any_order_of_changes_equals_the_reference(
     assert all(reader.may_read(c.chunk.acl) for c in candidates)
     best = sorted((c.dense or 0.0 for c in candidates), reverse=True)[:limit]
     np.testing.assert_allclose(best, reference.nearest(query, reader, limit), atol=1e-5)
+    assert store.count() == len(reference.chunks())
+    of_s = {c.chunk.id for c in store.search("leave", query, reader, 50, sources=["s"])}
+    assert of_s == {chunk.id for chunk in reference.readable(reader, ["s"])}
+    for document in reference.documents.values():
+        readable = make_chunks(document) if reader.may_read(document.acl) else []
+        assert store.document_chunks(document.id, reader) == readable
     with_word = {c.id for c in reference.readable(reader) if c.text == "leave"}
     assert len({c.chunk.id for c in candidates if c.bm25 is not None} & with_word) == min(
         limit, len(with_word)
