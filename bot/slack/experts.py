@@ -158,14 +158,14 @@ def _bring_home(parts: Parts, client: WebClient, escalation: Escalation) -> None
         channel, thread = escalation.asked_by, ""
         if found and found[0].channel.startswith("D"):
             channel, thread = found[0].channel, found[0].thread_ts
-    answer = build_human_answer(escalation, with_question=escalation.private)
-    client.chat_postMessage(
-        channel=channel,
-        thread_ts=thread or None,
-        text=answer.text,
-        blocks=list(answer.blocks),
-        unfurl_links=False,
-    )
+    for part in build_human_answer(escalation, with_question=escalation.private):
+        client.chat_postMessage(
+            channel=channel,
+            thread_ts=thread or None,
+            text=part.text,
+            blocks=list(part.blocks),
+            unfurl_links=False,
+        )
 
 
 def _try(call: Any) -> None:

@@ -63,8 +63,8 @@ def build_asked(escalation: Escalation) -> Part:
     return Part(text, (_section(text), {"type": "actions", "elements": [button]}))
 
 
-def build_human_answer(escalation: Escalation, *, with_question: bool) -> Part:
-    """Return a human's answer for the asker.
+def build_human_answer(escalation: Escalation, *, with_question: bool) -> tuple[Part, ...]:
+    """Return a human's answer for the asker: one message, or several where it is long.
 
     Args:
         escalation: With the answer.
@@ -74,8 +74,11 @@ def build_human_answer(escalation: Escalation, *, with_question: bool) -> Part:
     if with_question:
         lines.append(_quoted(escalation.question))
     head = "\n".join(lines)
-    pieces = split(escape(escalation.proposal), _SECTION)
-    return Part(f"{head}\n{pieces[0]}", (_section(head), *map(_section, pieces)))
+    first, *others = split(escape(escalation.proposal), _SECTION)
+    return (
+        Part(f"{head}\n{first}", (_section(head), _section(first))),
+        *(Part(piece, (_section(piece),)) for piece in others),
+    )
 
 
 def build_confirm_modal(question: str, channel: str, metadata: str) -> Block:

@@ -102,8 +102,8 @@ def build_pairs_message(
     if hidden:
         blocks.append(
             _context(
-                f"Not shown: {hidden} corrections of answers that not everyone may see. "
-                "They don't train."
+                f"Not shown: {_corrections(hidden)} of answers that not everyone may see; "
+                "these don't train."
             )
         )
     if last:
@@ -181,6 +181,10 @@ def _pager(page: int, last: int) -> Block:
     if page < last:
         buttons.append(_button("Next page", PAGE, str(page + 1)))
     return {"type": "actions", "elements": buttons}
+
+
+def _corrections(count: int) -> str:
+    return "1 correction" if count == 1 else f"{count} corrections"
 
 
 def _mention(name: str) -> str:

@@ -81,9 +81,7 @@ def register(app: App, parts: Parts) -> None:
         _take_answer(ack, body, parts)
 
     def send(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
-        found = parts.escalations.get(_kept(body)["escalation"])
-        if found and not found.resolved and found.proposed_by == origin.user:
-            close(parts, client, found, origin.user, by_form=True)
+        _send_answer(parts, client, body, origin)
 
     app.action(ASK_HUMAN)(ack=wanted, lazy=[late(parts, ask_in_thread)])
     app.view(CONFIRM_VIEW)(ack=confirmed, lazy=[late(parts, ask_in_private, _origin_kept)])
@@ -134,10 +132,12 @@ def _ask_in_thread(parts: Parts, client: WebClient, answer_id: str, origin: Orig
 def _ask_in_private(
     parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Origin
 ) -> None:
+    question = text_in(body["view"]["state"]["values"], "question")
+    if problem_of(question):  # the modal is still open
+        return
     if not _is_member(parts, origin):
         whisper(client, origin, Part(_GUESTS))
         return
-    question = text_in(body["view"]["state"]["values"], "question")
     escalation, mine = parts.escalations.start(
         _kept(body)["answer"], origin.team, origin.user, question, private=True
     )
@@ -183,6 +183,14 @@ def _take_answer(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
     escalation_id, user = _kept(body)["escalation"], origin_of(body).user
     if not parts.escalations.propose(escalation_id, text, user, f"{time.time():.6f}"):
         ack(response_action="errors", errors={"answer": _RESOLVED})
+
+
+def _send_answer(parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
+    """Resolve a question with the answer that was typed, if it was kept."""
+    typed = text_in(body["view"]["state"]["values"], "answer")
+    found = parts.escalations.get(_kept(body)["escalation"])
+    if found and not found.resolved and (found.proposal, found.proposed_by) == (typed, origin.user):
+        close(parts, client, found, origin.user, by_form=True)
 
 
 def _check(ack: Ack, body: Mapping[str, Any], block_id: str) -> bool:

@@ -199,6 +199,8 @@ def _store_edited(parts: Parts, client: WebClient, body: Mapping[str, Any], orig
         return
     metadata = json.loads(body["view"]["private_metadata"])
     answer = edited_answer(body["view"]["state"]["values"])
+    if _problem(answer):  # the modal is still open
+        return
     item = _find(parts, metadata["kind"], metadata["id"])
     note = _store(parts, item, origin, approve=True, answer=answer) if item else _DECIDED
     replace(client, origin, pairs_message(parts, metadata["page"], note))

@@ -71,7 +71,8 @@ def register(app: App, parts: Parts) -> None:
 
     def thank_for_reason(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
         filled = given_in(body["view"]["state"]["values"])
-        if not problems_of(filled) and (filled.reason or filled.right):
+        counts = may_vote(parts.people.person(origin.team, origin.user), parts.settings)
+        if counts and not problems_of(filled) and (filled.reason or filled.right):
             whisper(client, origin, Part(_THANKS_RIGHT if filled.right else _THANKS))
 
     app.event("reaction_added")(reacted)

@@ -106,6 +106,7 @@ def test_an_expert_answers_by_the_form(at: Harbour) -> None:
     view = at.slack.wait_for_view(at.eve, "nightshift_human_answered")
     blank = at.slack.submit(at.eve, view, {"answer": {"text": "  "}})
     assert blank and blank["response_action"] == "errors"
+    assert call.actions
     assert at.slack.submit(at.eve, view, {"answer": {"text": "30 <!channel>"}}) is None
     at.wait_for_text(call, f"Resolved by <@{at.eve}>")
     answers = at.slack.wait_for(
@@ -127,6 +128,8 @@ def test_a_private_question_is_shown_only_when_its_asker_says_so(at: Harbour) ->
     at.slack.click(at.alice, message, "nightshift_ask_human")
     view = at.slack.wait_for_view(at.alice, "nightshift_human_confirmed")
     assert "will see your name and this question" in view.visible_text
+    blank = at.slack.submit(at.alice, view, {"question": {"text": " "}})
+    assert blank and blank["response_action"] == "errors"
     assert at.slack.from_bot(experts) == []
     assert at.slack.submit(at.alice, view, {"question": {"text": "How long is leave?"}}) is None
     call = call_in(at, experts)
@@ -212,7 +215,7 @@ def test_no_message_breaks_a_limit(text: str) -> None:
     for part in (
         build_call(escalation, ["U0AAAAAA", "S0AAAAAA", "hr"]),
         build_asked(escalation),
-        build_human_answer(escalation, with_question=True),
+        *build_human_answer(escalation, with_question=True),
     ):
         check_message({"text": part.text, "blocks": list(part.blocks)})
         assert "<!" not in part.text.replace("<!subteam^S0AAAAAA>", "")

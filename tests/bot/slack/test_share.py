@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from bot.slack.blocks import Part, Reply
 from bot.slack.views_share import build_shared, without_action
-from ingestion.documents import EVERYONE, hash_of
 from tests.bot.slack.harbour import TEXT, Harbour, button, harbour
 from tests.bot.slack.server.limits import check_message
 from tests.bot.slack.server.model import Message
+from tests.ingestion.stores import STORES, make_document, put
 from tests.training.answers import make_source
 from training.records import SourceRecord
 
-slow = pytest.mark.slow
+SAYS = "You get 25 days of leave."
 
 
 @pytest.fixture(scope="module")
-def at(indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
     folder = tmp_path_factory.mktemp("share")
-    shutil.copytree(indexed, folder / "data")
     with harbour(folder) as running:
+        index = STORES["lance"](folder / "index")
+        put(index, make_document("handbook:leave.md", [SAYS]))
+        put(index, make_document("handbook:pay.md", ["Pay."], acl=["hr"]))
+        running.parts.nightshift.index = index
         yield running
 
 
-def sources(at: Harbour, *, restricted: bool = False) -> tuple[SourceRecord, ...]:
-    """Return a source that stands in the index now."""
-    everyone = hash_of([EVERYONE])
-    states = at.parts.nightshift.index.states().values()
-    state = next(each for each in states if (each.acl_hash != everyone) is restricted)
-    source = make_source()
-    return (replace(source, document_id=state.id, content_hash=state.content_hash),)
+def source(at: Harbour, name: str) -> SourceRecord:
+    """Return a page as it stands in the index now, recorded when all could read it."""
+    document = f"handbook:{name}.md"
+    state = at.parts.nightshift.index.states()[document]
+    return replace(make_source(SAYS), document_id=document, content_hash=state.content_hash)
 
 
 def shared_in(at: Harbour, channel: str) -> list[Message]:
     return [m for m in at.slack.from_bot(channel) if "shared an answer" in m.visible_text]
 
 
-@slow
 def test_an_open_answer_is_shared_once_and_can_be_voted_on(at: Harbour) -> None:
     channel = at.slack.add_channel("leave", members=(at.alice, at.bob))
-    answer, message = at.whispered(channel, sources=sources(at), question="Leave <!channel>?")
+    answer, message = at.whispered(
+        channel, sources=(source(at, "leave"),), question="Leave <!channel>?"
+    )
     at.slack.click(at.alice, message, "nightshift_share")
     shared = at.slack.wait_for(lambda: shared_in(at, channel), "the shared answer")[0]
     assert f"<@{at.alice}> shared an answer to" in shared.visible_text
@@ -60,14 +60,14 @@ def test_an_open_answer_is_shared_once_and_can_be_voted_on(at: Harbour) -> None:
     assert at.votes(answer) == (1, 0)
 
 
-@slow
 def test_what_not_everyone_may_read_is_not_shared(at: Harbour) -> None:
-    good = sources(at)
+    good = source(at, "leave")
     for number, bad in enumerate(
         (
-            (*good, replace(make_source("secret"), restricted=True)),
-            (*good, replace(make_source(), document_id="handbook:gone.md")),
-            (replace(good[0], content_hash="other", text="No longer on the page."),),
+            (good, replace(good, restricted=True)),
+            (good, source(at, "pay")),
+            (good, replace(good, document_id="handbook:gone.md")),
+            (replace(good, content_hash="other", text="No longer on the page."),),
             (),
         )
     ):
@@ -79,7 +79,6 @@ def test_what_not_everyone_may_read_is_not_shared(at: Harbour) -> None:
         assert at.slack.from_bot(channel) == []
 
 
-@slow
 def test_places_that_others_read_or_that_are_off_get_nothing(at: Harbour) -> None:
     abroad = at.slack.add_channel("abroad", members=(at.alice,), shared=True)
     off = at.slack.add_channel("off", members=(at.alice,))
@@ -92,16 +91,15 @@ def test_places_that_others_read_or_that_are_off_get_nothing(at: Harbour) -> Non
         (other, "aren't used in this channel"),
         (at.slack.dm(at.alice), "nobody else here"),
     ):
-        _, message = at.whispered(channel, sources=sources(at))
+        _, message = at.whispered(channel, sources=(source(at, "leave"),))
         at.slack.click(at.alice, message, "nightshift_share")
         at.whisper_to(at.alice, channel, refusal)
         assert shared_in(at, channel) == []
 
 
-@slow
 def test_what_slack_refuses_may_be_shared_again(at: Harbour) -> None:
     channel = at.slack.add_channel("closed", members=(at.alice,))
-    _, message = at.whispered(channel, sources=sources(at))
+    _, message = at.whispered(channel, sources=(source(at, "leave"),))
     at.slack.channel(channel).archived = True
     at.slack.click(at.alice, message, "nightshift_share")
     at.slack.wait_for(lambda: at.slack.calls_of("response_url"), "a word by Slack's own address")
