@@ -35,6 +35,16 @@ logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
 
+STEPS = {
+    "list": "Looking for documents",
+    "protect": "Setting who may read",
+    "delete": "Removing",
+    "embed": "Reading and embedding",
+    "optimize": "Tidying the index",
+    "check": "Checking the new index",
+}
+"""The steps of a run, for people."""
+
 
 def reindex(
     nightshift: Nightshift,
@@ -42,6 +52,7 @@ def reindex(
     on_progress: OnProgress,
     *,
     rebuild: bool = False,
+    full: bool = False,
 ) -> SyncReport:
     """Bring the index up to date with the sources.
 
@@ -50,6 +61,8 @@ def reindex(
         sources: Where documents come from.
         on_progress: Called before and after each piece of work, in this thread.
         rebuild: Make the index anew, beside the one that serves and may be written to meanwhile.
+        full: Where nothing is rebuilt, read and embed all documents of these sources again,
+            changed or not.
 
     Raises:
         SettingsError: A source can't be what it says.
@@ -59,7 +72,7 @@ def reindex(
     """
     named = with_stable_names(sources, nightshift.data_dir)
     built = _built(nightshift, named)
-    run = _rebuilt if rebuild else _synced
+    run = _rebuilt if rebuild else partial(_synced, full=full)
     report = run(nightshift, named, built, on_progress)
     _note(nightshift, built, report)
     skipped = sum(source.skipped for source in built if isinstance(source, FolderSource))
@@ -71,6 +84,8 @@ def _synced(
     named: Sequence[SourceSettings],
     built: Sequence[Source],
     on_progress: OnProgress,
+    *,
+    full: bool,
 ) -> SyncReport:
     """Change what serves."""
     data_dir = nightshift.data_dir
@@ -84,7 +99,12 @@ def _synced(
             arrivals.end(data_dir)
         arrivals.leave_word(data_dir, named)
         return sync(
-            built, nightshift.index, nightshift.embedder, nightshift.chunk, on_progress=on_progress
+            built,
+            nightshift.index,
+            nightshift.embedder,
+            nightshift.chunk,
+            on_progress=on_progress,
+            full=full,
         )
 
 

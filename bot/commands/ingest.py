@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from bot.assembly import Nightshift
     from ingestion.sync import Progress, SyncReport
 
-_STEPS = {
-    "list": "Looking for documents",
-    "protect": "Setting who may read",
-    "delete": "Removing",
-    "embed": "Reading and embedding",
-    "optimize": "Tidying the index",
-    "check": "Checking the new index",
-}
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -83,7 +74,7 @@ def run_sync(
 ) -> SyncReport:
     """Bring the index up to date with the sources, showing how far it is."""
     from bot.generations import why_rebuild
-    from bot.reindex import reindex
+    from bot.reindex import STEPS, reindex
 
     if not rebuild and (reason := why_rebuild(nightshift, sources)):
         console.print(f"{escape(reason)} It is made anew, beside the one that serves.")
@@ -94,7 +85,7 @@ def run_sync(
         def on_progress(progress: Progress) -> None:
             bars.update(
                 task,
-                description=_STEPS[progress.step],
+                description=STEPS[progress.step],
                 total=progress.total or None,
                 completed=progress.done,
                 note=escape(progress.path[-48:]),

@@ -63,7 +63,7 @@ def admin_room(parts: Parts, team: str, channel: str, user: str) -> str:
 def is_admin_channel(parts: Parts, team: str, channel: str) -> bool:
     """Return whether a channel is the one that the settings name, by its id or its name."""
     wanted = parts.settings.admin_channel
-    if not wanted:
+    if not wanted or not channel:
         return False
     return wanted == channel or wanted.lstrip("#") == parts.places.place(team, channel).name
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt import Ack, Respond
+from slack_sdk import WebClient
 
 from bot.slack.blocks import Reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.origin import Origin
 from bot.slack.parts import Parts
 
 # A response URL may be used five times.
 _USES = 5
+BEGAN_HERE = "It has begun; see below."
+BEGAN_DIRECT = "It has begun: see our direct messages."
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,11 @@ def command_of(values: Mapping[str, Any]) -> Command:
         words=tuple(str(values.get("text") or "").split()),
         trigger=str(values["trigger_id"]),
     )
+
+
+def pressed(origin: Origin, body: Mapping[str, Any]) -> Command:
+    """Return the command, without any words, that a button of the Home tab stands for."""
+    return Command(origin.team, "", origin.user, (), str(body.get("trigger_id") or ""))
 
 
 def is_new(parts: Parts, command: Command) -> bool:
@@ -66,6 +75,16 @@ def say_reply(respond: Respond, reply: Reply) -> None:
             response_type="ephemeral",
             replace_original=False,
         )
+
+
+def write_to(client: WebClient, user: str, text: str) -> None:
+    """Write to somebody directly (mrkdwn); there is no other place where a button is pressed.
+
+    Raises:
+        SlackApiError: Slack refuses it (`OUTSIDE_ERRORS`).
+    """
+    room = client.conversations_open(users=user)["channel"]["id"]
+    client.chat_postMessage(channel=room, text=text)
 
 
 def _respond(respond: Respond, **message: Any) -> None:

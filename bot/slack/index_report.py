@@ -11,16 +11,6 @@ from bot.slack.reports import build_report, duration
 from ingestion.sources.source import FailedItem
 from ingestion.sync import SyncReport
 
-STEPS = {
-    "list": "Looking for documents",
-    "protect": "Setting who may read",
-    "delete": "Removing",
-    "embed": "Reading and embedding",
-    "optimize": "Tidying the index",
-    "check": "Checking the new index",
-}
-"""The steps of a run, for people."""
-
 
 def build_index_report(what: str, report: SyncReport, seconds: float) -> Reply:
     """Return the report of a run that came to its end.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from bot.activity import SourceRun, last_runs
 from bot.assembly import Nightshift
 from bot.settings import Settings
 from bot.slack.adapter_blocks import BARE
@@ -34,6 +35,7 @@ class Status:
         live: The live version; None is the bare base model.
         style: How answers are made.
         documents: By source.
+        runs: The last run over each source, by its name.
         chunks: In the index.
         index_problem: Why the index can't be read; "" where it can.
         waiting, running: Questions.
@@ -48,6 +50,7 @@ class Status:
     model: str
     style: str
     documents: Mapping[str, int]
+    runs: Mapping[str, SourceRun]
     chunks: int
     index_problem: str
     waiting: int
@@ -104,6 +107,7 @@ def gather_status(parts: Parts) -> Status:
         model=settings.model.name,
         style=_style(settings, live is not None and live.writes_better),
         documents=documents,
+        runs=last_runs(nightshift.database),
         chunks=chunks,
         index_problem=problem,
         waiting=counts[QuestionStatus.WAITING],
@@ -146,7 +150,16 @@ def _index_lines(status: Status) -> list[str]:
         return ["*Index:* empty; `/reindex` reads the documents"]
     lines = [f"*Index:* {total:,} documents in {status.chunks:,} chunks"]
     ordered = sorted(status.documents.items(), key=lambda each: (-each[1], each[0]))
-    return lines + [f"• {escape(source)}: {count:,}" for source, count in ordered]
+    return lines + [f"• {_source_line(status, source, count)}" for source, count in ordered]
+
+
+def _source_line(status: Status, source: str, count: int) -> str:
+    run = status.runs.get(source)
+    said = f"{escape(source)}: {count:,}"
+    if run is None:
+        return said
+    said += f", read {escape(moment(run.finished_at, status.zone))}"
+    return f"{said}, {run.failed:,} not readable" if run.failed else said
 
 
 def _index(nightshift: Nightshift) -> tuple[dict[str, int], int, str]:

@@ -11,18 +11,32 @@ from functools import partial
 from typing import Any
 
 from slack_bolt import App, Respond
+from slack_sdk import WebClient
 
 from bot.errors import PERSON_ERRORS
-from bot.reindex import reindex
+from bot.generations import why_rebuild
+from bot.reindex import STEPS, reindex
 from bot.slack.admins import admin_room, name_of, refusal
 from bot.slack.blocks import Reply
-from bot.slack.commands import Command, acknowledge, command_of, is_new, say
-from bot.slack.index_report import STEPS, build_index_report
+from bot.slack.commands import (
+    BEGAN_DIRECT,
+    BEGAN_HERE,
+    Command,
+    acknowledge,
+    command_of,
+    is_new,
+    pressed,
+    say,
+    write_to,
+)
+from bot.slack.index_report import build_index_report
 from bot.slack.jobs import JobStopped
 from bot.slack.mrkdwn import escape
+from bot.slack.origin import Origin, late
 from bot.slack.parts import Parts
 from bot.slack.progress import LiveMessage, Pace, Spot, progress_line
 from bot.slack.reports import build_report
+from bot.slack.views_home import REINDEX
 from bot.source_names import with_stable_names
 from ingestion.settings import SourceSettings
 from ingestion.sync import Progress
@@ -32,7 +46,10 @@ from training.lease import Lease
 _JOB = "reindex"
 _LEASE_SECONDS = 120.0
 _FULL = "--full"
-_USAGE = "Write `/reindex`, `/reindex SOURCE`, or with `--full` to read everything anew."
+_USAGE = (
+    "Write `/reindex` for what has changed, `/reindex SOURCE` for one source, and `--full` after "
+    "either to read everything anew."
+)
 _NO_SOURCES = (
     "No documents are configured. Whoever runs the bot adds `[[sources]]` with a `path` to "
     "nightshift.toml and starts it again."
@@ -55,14 +72,22 @@ class Wanted:
 
 
 def register(app: App, parts: Parts) -> None:
-    """Listen to the command."""
+    """Listen to the command, and to the Home tab's button."""
 
     def start(command: Mapping[str, Any], respond: Respond) -> None:
         asked = command_of(command)
         if is_new(parts, asked):
             say(respond, start_reindex(parts, asked))
 
+    def press(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
+        asked = pressed(origin, body)
+        if is_new(parts, asked):
+            said = start_reindex(parts, asked)
+            if said != BEGAN_DIRECT:
+                write_to(client, origin.user, said)
+
     app.command("/reindex")(ack=acknowledge, lazy=[start])
+    app.action(REINDEX)(ack=acknowledge, lazy=[late(parts, press)])
 
 
 def wanted_of(words: Sequence[str]) -> Wanted | None:
@@ -94,11 +119,6 @@ def start_reindex(parts: Parts, command: Command) -> str:
     if not chosen:
         names = ", ".join(f"`{escape(name_of_source(source))}`" for source in known)
         return f"There is no source `{escape(wanted.source)}`. There are: {names}."
-    if wanted.full and len(chosen) < len(known):
-        return (
-            "`--full` makes the whole index anew, so it takes no source: `/reindex --full`. "
-            f"`/reindex {escape(wanted.source)}` reads what has changed there."
-        )
     return _begin(parts, command, tuple(chosen), wanted)
 
 
@@ -115,8 +135,7 @@ def _begin(
     if not parts.jobs.start(_JOB, run.work):
         lease.release()
         return _BUSY
-    here = room == command.channel
-    return "It has begun; see below." if here else "It has begun: see our direct messages."
+    return BEGAN_HERE if room == command.channel else BEGAN_DIRECT
 
 
 def name_of_source(source: SourceSettings) -> str:
@@ -160,6 +179,11 @@ class Run:
         except DatabaseError as error:
             logger.error("A report can't be stored: %s", error.problem)
 
+    def _rebuilds(self) -> bool:
+        if self.wanted.source:
+            return False
+        return self.wanted.full or bool(why_rebuild(self.parts.nightshift, self.sources))
+
     def _indexed(self, live: LiveMessage, head: str) -> Reply:
         pace, begun = Pace(), time.monotonic()
 
@@ -174,7 +198,12 @@ class Run:
         live.show(f"{head}\n{progress_line('Loading the embedder', 0.0)}")
         try:
             report = reindex(
-                self.parts.nightshift, self.sources, on_progress, rebuild=self.wanted.full
+                self.parts.nightshift,
+                self.sources,
+                on_progress,
+                # A rebuild serves nothing but what it read, so it takes all sources.
+                rebuild=self._rebuilds(),
+                full=self.wanted.full,
             )
         except JobStopped:
             return build_report([head, _INTERRUPTED])

@@ -9,17 +9,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slack_bolt import App, Respond
+from slack_sdk import WebClient
 
 from bot.errors import PERSON_ERRORS
 from bot.slack.admins import admin_room, is_admin_channel, name_of, refusal
 from bot.slack.blocks import Reply
-from bot.slack.commands import Command, acknowledge, command_of, is_new, say
+from bot.slack.commands import (
+    BEGAN_DIRECT,
+    BEGAN_HERE,
+    Command,
+    acknowledge,
+    command_of,
+    is_new,
+    pressed,
+    say,
+    write_to,
+)
 from bot.slack.mrkdwn import escape
 from bot.slack.night_report import build_night_report, headline
+from bot.slack.origin import Origin, late
 from bot.slack.parts import Parts
 from bot.slack.progress import LiveMessage, Pace, Spot, progress_line
 from bot.slack.reports import build_report
 from bot.slack.status import standing_of
+from bot.slack.views_home import RETRAIN
 from training.errors import DatabaseError
 from training.nights import NightRecord
 
@@ -35,14 +48,22 @@ logger = logging.getLogger(__name__)
 
 
 def register(app: App, parts: Parts) -> None:
-    """Listen to the command."""
+    """Listen to the command, and to the Home tab's button."""
 
     def start(command: Mapping[str, Any], respond: Respond) -> None:
         asked = command_of(command)
         if is_new(parts, asked):
             say(respond, start_retrain(parts, asked))
 
+    def press(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
+        asked = pressed(origin, body)
+        if is_new(parts, asked):
+            said = start_retrain(parts, asked)
+            if said != BEGAN_DIRECT:
+                write_to(client, origin.user, said)
+
     app.command("/retrain")(ack=acknowledge, lazy=[start])
+    app.action(RETRAIN)(ack=acknowledge, lazy=[late(parts, press)])
 
 
 def dry_run_of(words: Sequence[str]) -> bool | None:
@@ -69,8 +90,7 @@ def start_retrain(parts: Parts, command: Command) -> str:
     who = name_of(parts, command.team, command.user)
     if not parts.jobs.start(_JOB, Run(parts, spot, dry_run, who).work):
         return _BUSY
-    here = room == command.channel
-    return "It has begun; see below." if here else "It has begun: see our direct messages."
+    return BEGAN_HERE if room == command.channel else BEGAN_DIRECT
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from bot.slack.adapter_blocks import PROMOTE, ROLLBACK
 from bot.slack.app import SlackBot
 from bot.slack.clients import Clients
 from bot.slack.parts import Parts, build_parts
+from bot.slack.views_home import REINDEX, RETRAIN
 from ingestion.settings import SourceSettings
 from tests.bot.slack.server.model import Message
 from tests.bot.slack.server.slack import Slack, slack_workspace
@@ -165,7 +166,35 @@ def test_reindex_shows_its_progress_and_ends_with_its_report(office: Office) -> 
     assert office.slack.from_bot(office.general) == []
     status = office.say(office.ada, "/nightshift", "status")
     assert "*Index:* 12 documents in 12 chunks" in status
-    assert "• handbook: 12" in status
+    assert "• handbook: 12, read " in status
+    assert ", 1 not readable" in status
+
+
+def test_the_home_tabs_buttons_do_what_the_commands_do(office: Office) -> None:
+    slack = office.slack
+    slack.open_home(office.ada)
+    home = slack.home_of(office.ada)
+    direct = slack.dm(office.ada)
+    before = len(slack.from_bot(direct))
+    slack.click(office.ada, home, REINDEX)
+    slack.wait_for(lambda: len(slack.from_bot(direct)) > before, "the live message")
+    slack.wait_for(lambda: "12 unchanged" in slack.from_bot(direct)[-1].visible_text, "its end")
+    night = Lease(office.parts.nightshift.database, LEASE, "another process", 60)
+    assert night.acquire()
+    slack.click(office.ada, home, RETRAIN)
+    office.see("Another night is running.", direct)
+    night.release()
+    assert len(slack.from_bot(direct)) == before + 2
+
+
+def test_everything_anew_for_one_source_or_for_the_whole_index(office: Office) -> None:
+    office.say(office.ada, "/reindex", "handbook --full")
+    again = office.see("*Indexed handbook, everything anew* in")
+    assert "12 changed, 1 not readable. 12 chunks embedded." in again.visible_text
+    office.say(office.ada, "/reindex", "—full")
+    rebuilt = office.see("12 new, 1 not readable.")
+    assert "everything anew" in rebuilt.visible_text
+    assert office.parts.nightshift.index.count() == 12
 
 
 def test_one_run_at_a_time_in_all_processes(office: Office) -> None:
