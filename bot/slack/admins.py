@@ -8,6 +8,7 @@ import re
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.mrkdwn import escape
 from bot.slack.parts import Parts
+from bot.slack.places import PlaceKind
 
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
@@ -47,10 +48,11 @@ def name_of(parts: Parts, team: str, user: str) -> str:
 def admin_room(parts: Parts, team: str, channel: str, user: str) -> str:
     """Return where a report to an admin may go that only admins may read.
 
-    That is the admin channel, if the command was given there, or else the direct messages: a
+    That is a private admin channel, if the command was given there, or else the direct messages: a
     report names documents that not everyone may know of.
     """
-    if is_admin_channel(parts, team, channel):
+    private = parts.places.place(team, channel).kind is PlaceKind.PRIVATE if channel else False
+    if private and is_admin_channel(parts, team, channel):
         return channel
     try:
         opened = parts.clients.of(team).conversations_open(users=user)

@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 
 from bot.slack.blocks import Reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.origin import Origin
+from bot.slack.origin import Origin, whisper
 from bot.slack.parts import Parts
 
 # A response URL may be used five times.
@@ -65,7 +65,7 @@ def say(respond: Respond, text: str) -> None:
     _respond(respond, text=text, response_type="ephemeral", replace_original=False)
 
 
-def say_reply(respond: Respond, reply: Reply) -> None:
+def say_reply(respond: Respond, reply: Reply, client: WebClient, asked: Command) -> None:
     """Show messages to whoever gave a command, and to nobody else."""
     for part in reply.parts[:_USES]:
         _respond(
@@ -75,6 +75,9 @@ def say_reply(respond: Respond, reply: Reply) -> None:
             response_type="ephemeral",
             replace_original=False,
         )
+    here = Origin(asked.team, asked.user, asked.channel)
+    for part in reply.parts[_USES:]:
+        whisper(client, here, part)
 
 
 def write_to(client: WebClient, user: str, text: str) -> None:

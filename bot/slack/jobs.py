@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-_STOP_SECONDS = 60.0
+_STOP_SECONDS = 20.0
 
 logger = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from training.errors import DatabaseError
 
 _LEASE_SECONDS = 120.0
 _POLL_SECONDS = 2.0
+_STOP_SECONDS = 15.0
 _LONGEST_WAIT = 300.0
 _DOUBLINGS = 9
 _GIVE_UP = timedelta(days=7)
@@ -58,7 +59,7 @@ class Outbox:
         self._ending.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(_LEASE_SECONDS)
+            self._thread.join(_STOP_SECONDS)
 
     def put(self, key: str, team: str, channel: str, reply: Reply) -> None:
         """Report something once; it is stored when this returns.

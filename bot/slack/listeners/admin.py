@@ -38,13 +38,12 @@ def register(app: App, parts: Parts) -> None:
         ack()
         asked = command_of(command)
         # A window must be opened within three seconds, so this can't wait for its turn below.
-        if _name(asked) == _CHANNELS and not refusal(parts, asked.team, asked.user):
+        if _opens_window(parts, asked):
             _open_channels(parts, asked, respond)
 
     def answer(command: Mapping[str, Any], respond: Respond) -> None:
         asked = command_of(command)
-        opened = _name(asked) == _CHANNELS and not refusal(parts, asked.team, asked.user)
-        if not opened and is_new(parts, asked):
+        if not _opens_window(parts, asked) and is_new(parts, asked):
             _answer(parts, asked, respond)
 
     app.command("/nightshift")(ack=begin, lazy=[answer])
@@ -52,7 +51,7 @@ def register(app: App, parts: Parts) -> None:
 
 def _answer(parts: Parts, asked: Command, respond: Respond) -> None:
     try:
-        say_reply(respond, reply_to(parts, asked))
+        say_reply(respond, reply_to(parts, asked), parts.clients.of(asked.team), asked)
     except PERSON_ERRORS as error:
         say(respond, escape(f"{error.problem} {error.mend}".strip()))
     except Exception:
@@ -71,6 +70,10 @@ def _open_channels(parts: Parts, asked: Command, respond: Respond) -> None:
         say(respond, _NO_WINDOW)
 
 
+def _opens_window(parts: Parts, asked: Command) -> bool:
+    return _name(asked) == _CHANNELS and parts.people.is_admin(asked.team, asked.user)
+
+
 def _name(asked: Command) -> str:
     return asked.words[0].casefold() if asked.words else _HELP
 
@@ -82,13 +85,13 @@ def reply_to(parts: Parts, asked: Command) -> Reply:
         TrainingError: The database or the registry can't be used.
     """
     name = _name(asked)
-    refused = refusal(parts, asked.team, asked.user)
+    admin = parts.people.is_admin(asked.team, asked.user)
     if name == _HELP:
-        return build_help(parts.nightshift.settings, admin=not refused)
+        return build_help(parts.nightshift.settings, admin=admin)
     if name not in _NAMES:
-        return build_help(parts.nightshift.settings, _hint(asked.words[0]), admin=not refused)
-    if refused:
-        return build_report([refused])
+        return build_help(parts.nightshift.settings, _hint(asked.words[0]), admin=admin)
+    if not admin:
+        return build_report([refusal(parts, asked.team, asked.user)])
     return _BUILDERS[name](parts) if name in _BUILDERS else build_report([_NO_WINDOW])
 
 
