@@ -25,6 +25,7 @@ from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 
 MAX_ATTEMPTS = 3
+_ONLY_ASKER = "only_asker"
 _TURNS = 6
 
 _FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
@@ -67,7 +68,11 @@ class Answering:
         self._held = held
         self._task = held.task
         request = request_from_json(held.task.request)
-        self._decision = self._decide(request)
+        # For whose eyes an answer is stays as it was begun, whatever the channel's setting is now:
+        # what was prepared for one person must not be shown to all.
+        begun = held.task.reply.get(_ONLY_ASKER)
+        request = replace(request, only_asker=request.only_asker or bool(begun))
+        self._decision = self._decide(request, to_all=begun is False)
         only_asker = self._decision.only_asker or request.only_asker
         self._request = replace(request, only_asker=only_asker)
         self.delivery: Delivery = open_delivery(
@@ -111,17 +116,21 @@ class Answering:
         return self._reply()
 
     def _save(self, reply: Any) -> None:
-        if not self._parts.queue.save_reply(self._task.id, reply):
+        kept = {**reply, _ONLY_ASKER: self._request.only_asker}
+        if not self._parts.queue.save_reply(self._task.id, kept):
             raise LostError
 
-    def _decide(self, request: SlackRequest) -> Decision:
+    def _decide(self, request: SlackRequest, *, to_all: bool) -> Decision:
         parts, task = self._parts, self._task
+        policy = parts.channels.policy(task.team, task.channel)
+        if to_all:
+            policy = replace(policy, visibility="thread")
         refusal = _REFUSALS.get(Refusal(task.request.get("refusal", "")), "")
         decision = decide(
             request,
             parts.people.person(task.team, task.asker),
             parts.places.place(task.team, task.channel),
-            parts.channels.policy(task.team, task.channel),
+            policy,
             parts.settings,
             goes_on=asked_before(parts, task),
         )

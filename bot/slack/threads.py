@@ -8,7 +8,7 @@ from bot.slack.request import RequestKind
 from bot.work import Task
 from training.records import AnswerRecord
 
-# Who asks about a message by a shortcut doesn't bring the bot into its thread.
+# Who asks about a message for themselves alone doesn't bring the bot into its thread.
 _TAKING_PART = frozenset({RequestKind.MENTION.value, RequestKind.FOLLOW_UP.value})
 
 
@@ -60,8 +60,9 @@ def shown_before(parts: Parts, task: Task, only_asker: bool, limit: int) -> tupl
 
 
 def _known_to(parts: Parts, task: Task, user: str) -> bool:
-    taking_part = task.request.get("kind") in _TAKING_PART
-    return taking_part and (task.asker == user or bool(parts.posts.of_answer(task.id)))
+    if parts.posts.of_answer(task.id):
+        return True
+    return task.asker == user and task.request.get("kind") in _TAKING_PART
 
 
 def _shown_to_all(parts: Parts, task: Task, answer: AnswerRecord) -> bool:

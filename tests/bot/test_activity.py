@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
-import pytest
 import sqlalchemy as sa
 
 from bot.activity import (
@@ -24,19 +21,12 @@ from bot.activity import (
 from bot.tables import questions
 from bot.work import NewQuestion, WorkQueue
 from tests.training.answers import make_answer
-from training.database import open_database, writing
+from training.database import writing
 from training.feedback import Feedback
 from training.records import Audience
 from training.tables import votes
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)  # a Wednesday
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'nightshift.db'}")
-    yield engine
-    engine.dispose()
 
 
 def test_questions_are_counted_by_day(database: sa.Engine) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,15 @@ from bot.settings import Settings, SlackSettings
 from bot.slack.app import SlackBot
 from bot.slack.clients import Clients
 from bot.slack.parts import Parts, build_parts
+from bot.tables import questions
+from bot.work import NewQuestion, QuestionStatus
 from ingestion.documents import EVERYONE
 from ingestion.settings import SourceSettings
 from ingestion.sources.configured import build_sources
 from ingestion.sources.source import SourceItem
 from tests.bot.slack.server.model import Message, View
 from tests.bot.slack.server.slack import Slack, slack_workspace
+from training.database import writing
 from training.nights import NightRecord
 
 _WORD = re.compile(r"\w+")
@@ -81,6 +86,32 @@ class Company:
         """Use /ask, and wait until it is answered."""
         assert not self.slack.command(user, channel, "/ask", text).error
         self.wait_for_quiet()
+
+    def put_begun(self, new: NewQuestion, reply: Mapping[str, Any]) -> None:
+        """Put a question in whose answer another process began, which died."""
+        engine = self.parts.nightshift.database
+        with writing(engine) as connection:
+            # In one transaction: nobody takes it before it is as the dead process left it.
+            connection.execute(
+                questions.insert().values(
+                    id=uuid.uuid4().hex,
+                    team=new.team,
+                    channel=new.channel,
+                    message_ts=new.message_ts,
+                    thread_ts=new.thread_ts,
+                    asker=new.asker,
+                    request={**new.request, "refusal": ""},
+                    reply=dict(reply),
+                    status=QuestionStatus.WAITING.value,
+                    stop="",
+                    turn=0,
+                    attempts=1,
+                    holder="",
+                    expires_at=0.0,
+                    not_before=0.0,
+                    created_at=datetime.now(UTC),
+                )
+            )
 
     def wait_for_quiet(self) -> None:
         """Wait until all that was asked is answered."""

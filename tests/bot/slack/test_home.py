@@ -12,7 +12,7 @@ import pytest
 from bot.activity import DayCount, Topic, WeekThumbs
 from bot.slack.home import RECENT, Asked, Desk, Home, SourceShown
 from bot.slack.picture import MAX_BYTES, digest_of, draw_png, in_signs, in_words
-from bot.slack.views_home import CHANNELS, IN, OUT, TRAINING, build_home
+from bot.slack.views_home import CHANNELS, IN, OUT, PAIRS, REINDEX, TRAINING, build_home
 from tests.bot.slack.company import Company, company, write_pages
 from tests.bot.slack.server.limits import check_view
 from training.nights import NightOutcome, NightRecord
@@ -218,3 +218,29 @@ def test_admins_set_channels_from_their_home(office: Company) -> None:
     assert refused is not None
     assert "Only admins" in refused["errors"]["on"]
     assert not office.parts.channels.policy(office.slack.team_id, room).on
+
+
+@pytest.mark.slow
+def test_admins_start_work_from_their_home(office: Company) -> None:
+    ada, emil = office.hire("ada", "bot-admins"), office.hire("emil")
+    office.slack.open_home(ada)
+    home_after(office, ada, "For admins")
+    home = office.slack.home_of(ada)
+    direct = office.slack.dm(ada)
+    for button, told in (
+        (PAIRS, "Nothing waits for a review."),
+        (REINDEX, "No documents are configured."),
+    ):
+        office.slack.click(ada, home, button)
+        office.slack.wait_for(
+            lambda words=told: any(
+                words in each.visible_text for each in office.slack.from_bot(direct)
+            ),
+            told,
+        )
+    office.group("bot-admins").remove(ada)
+    office.slack.click(ada, home, REINDEX)
+    office.slack.wait_for(
+        lambda: "for the admins" in office.slack.from_bot(direct)[-1].visible_text, "a refusal"
+    )
+    assert office.slack.from_bot(office.slack.dm(emil)) == []

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.slack.request import RequestKind, SlackRequest
+from bot.work import NewQuestion
 from tests.bot.slack.company import Company, company
 from tests.bot.terminal import HANDBOOK
 
@@ -93,6 +95,70 @@ def test_a_private_answer_stays_out_of_its_thread(office: Company) -> None:
     last = office.parts.nightshift.feedback.recent(f"{office.slack.team_id}:{emil}", 1)[0]
     assert "L2" not in last.standalone, "another's private question went into a public answer"
     assert "L2" not in office.slack.from_bot(room, thread)[-1].visible_text
+
+
+def test_a_restricted_answer_is_not_shared(office: Company) -> None:
+    hanna, emil = office.hire("hanna", "hr"), office.hire("emil")
+    room = office.slack.add_channel("shares", members=(hanna, emil))
+    for question, refusal in (
+        (SALARY, "not everyone may read all that it rests on"),
+        ("how much may a room in Amsterdam cost", ""),
+    ):
+        office.command(hanna, room, question)
+        answer = next(
+            each
+            for each in reversed(office.slack.ephemerals(room, hanna))
+            if "nightshift_share" in each.actions
+        )
+        office.slack.click(hanna, answer, "nightshift_share")
+        if refusal:
+            told = [refusal]
+            office.slack.wait_for(
+                lambda words=told: any(
+                    words[0] in each.visible_text for each in office.slack.ephemerals(room, hanna)
+                ),
+                refusal,
+            )
+            assert office.slack.from_bot(room) == []
+    shared = office.slack.wait_for(lambda: office.slack.from_bot(room), "a shared answer")
+    assert "€210" in shared[0].visible_text
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_setting_changed_meanwhile_shows_nothing_to_others(office: Company, begun: bool) -> None:
+    """A process died with an answer under way, and the channel's setting changed since."""
+    hanna, emil = office.hire("hanna", "hr"), office.hire("emil")
+    room = office.slack.add_channel(f"changes-{begun}", members=(hanna, emil))
+    now = "thread" if begun else "asker"
+    office.parts.channels.choose(office.slack.team_id, room, {"visibility": now}, "test")
+    asked = office.slack.say(hanna, room, "a question")
+    secret = "L2 Engineer: €46,000 to €57,000 in Utrecht"
+    prepared = [{"text": secret, "blocks": []}] if begun else None
+    request = SlackRequest(SALARY, RequestKind.MENTION)
+    new = NewQuestion(
+        office.slack.team_id, room, hanna, (f"test:{begun}",), asked, asked, request.as_json()
+    )
+    office.put_begun(new, {"posted": [], "reply": prepared, "only_asker": begun})
+    office.wait_for_quiet()
+    shown = office.slack.ephemerals(room, hanna) if begun else office.slack.from_bot(room, asked)
+    assert len(shown) == 1
+    assert (secret in shown[0].visible_text) is begun
+
+
+def test_a_shortcut_has_the_rights_of_who_will_see_its_answer(office: Company) -> None:
+    hanna, emil = office.hire("hanna", "hr"), office.hire("emil")
+    room = office.slack.add_channel("shortcuts", members=(hanna, emil))
+    said = office.slack.say(emil, room, SALARY)
+    message = office.slack.message(room, said)
+    for where in ("thread", "me"):
+        office.slack.shortcut(hanna, "nightshift_ask_about", message)
+        modal = office.slack.wait_for_view(hanna, "nightshift_asked_about")
+        values = {"question": {"text": SALARY}, "where": {"choice": where}}
+        assert office.slack.submit(hanna, modal, values) is None
+        office.wait_for_quiet()
+    assert office.shown(office.slack.from_bot(room, said)) == set()
+    assert office.slack.from_bot(room, said)
+    assert office.shown(office.slack.ephemerals(room, hanna)) == {SALARIES}
 
 
 def test_without_slacks_word_nobody_has_rights(office: Company) -> None:
