@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.fitting import send_fitting
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posts import Post
@@ -155,10 +157,9 @@ def show_tally(parts: Parts, answer_id: str) -> None:
             if counts == shown:
                 break
             part = with_tally(post.text, post.blocks, *counts)
+            update = partial(client.chat_update, channel=post.channel, ts=post.ts, text=part.text)
             try:
-                client.chat_update(
-                    channel=post.channel, ts=post.ts, text=part.text, blocks=list(part.blocks)
-                )
+                send_fitting(update, part.blocks)
             except OUTSIDE_ERRORS as error:
                 logger.warning("Slack showed no tally: %s", kind_of(error))
                 break

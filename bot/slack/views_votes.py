@@ -13,7 +13,6 @@ from bot.slack.blocks import Block, Part
 from bot.slack.mrkdwn import MAX_CHARACTERS, split
 from training.feedback import MAX_REASON
 
-VOTE = "nightshift_vote"
 VOTE_BACK = "nightshift_vote_back"
 WHY = "nightshift_why"
 WHY_VIEW = "nightshift_why_given"

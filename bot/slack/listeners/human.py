@@ -11,7 +11,7 @@ from typing import Any
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import Block, Part
+from bot.slack.blocks import ASK_HUMAN, Block, Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.experts import (
     close,
@@ -38,7 +38,6 @@ from bot.slack.views_human import (
 )
 from bot.slack.voting import may_vote
 
-ASK_HUMAN = "nightshift_ask_human"
 _ALREADY = "The experts are asked already."
 _RESOLVED = "That question is resolved already."
 _NOT_YOU = "Only experts, admins and who asked can do that."

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
 from bot.curation import open_to_everyone
-from bot.slack.blocks import Part, Reply, reply_from_json
+from bot.slack.blocks import SHARE, Part, Reply, reply_from_json
 from bot.slack.clients import OUTSIDE_ERRORS
+from bot.slack.fitting import send_fitting
 from bot.slack.origin import Origin, action_value, late, whisper
 from bot.slack.parts import Parts
 from bot.slack.people import named
@@ -19,8 +21,6 @@ from bot.slack.posts import Post
 from bot.slack.views_share import build_shared
 from bot.slack.voting import may_vote
 from training.records import AnswerRecord
-
-SHARE = "nightshift_share"
 
 _GONE = "I can't find this answer any more. Please ask again."
 _NOT_YOURS = "Only who asked can share this answer."
@@ -114,14 +114,15 @@ def _has_open_sources(parts: Parts, record: AnswerRecord) -> bool:
 
 def _post(parts: Parts, client: WebClient, answer_id: str, reply: Reply, origin: Origin) -> None:
     for number, part in enumerate(reply.parts):
-        done = client.chat_postMessage(
+        send = partial(
+            client.chat_postMessage,
             channel=origin.channel,
             thread_ts=origin.thread_ts or None,
             text=part.text,
-            blocks=list(part.blocks),
             unfurl_links=False,
             unfurl_media=False,
         )
+        done = send_fitting(send, part.blocks)
         post = Post(
             origin.team,
             origin.channel,

@@ -12,7 +12,7 @@ from typing import Any
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import Part
+from bot.slack.blocks import VOTE, VOTE_DOWN, Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.origin import Origin, action_value, late, origin_from, origin_of, replace, whisper
 from bot.slack.parts import Parts
@@ -20,7 +20,6 @@ from bot.slack.people import named
 from bot.slack.request import team_of
 from bot.slack.views_votes import (
     NOT_COUNTED,
-    VOTE,
     VOTE_BACK,
     WHY,
     WHY_VIEW,
@@ -77,7 +76,7 @@ def register(app: App, parts: Parts) -> None:
 
     app.event("reaction_added")(reacted)
     app.event("reaction_removed")(reacted)
-    app.action(re.compile(f"^{VOTE}(_down)?$"))(ack=pressed, lazy=[late(parts, thank)])
+    app.action(re.compile(f"^({VOTE}|{VOTE_DOWN})$"))(ack=pressed, lazy=[late(parts, thank)])
     app.action(VOTE_BACK)(ack=take_back, lazy=[late(parts, taken_back)])
     app.action(WHY)(why)
     app.view(WHY_VIEW)(ack=given, lazy=[late(parts, thank_for_reason, _origin_of_why)])

@@ -6,7 +6,7 @@ The answers are put in as the bot would have given them, so that these tests nee
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,8 @@ from typing import Any
 
 from bot.assembly import Nightshift
 from bot.settings import Settings, SlackSettings
-from bot.slack.app import build_app, open_socket
+from bot.slack.app import SlackBot, build_app, open_socket
+from bot.slack.blocks import vote_block
 from bot.slack.clients import Clients
 from bot.slack.counter import VoteCounter
 from bot.slack.parts import Parts, build_parts
@@ -26,12 +27,16 @@ from bot.tables import questions
 from bot.work import QuestionStatus, WorkQueue
 from tests.bot.slack.server.model import Message
 from tests.bot.slack.server.slack import Slack, slack_workspace
+from tests.ingestion.stores import STORES, make_document, put
+from tests.ingestion.test_sync import WordEmbedder
 from tests.training.answers import make_answer
 from training.database import writing
 from training.nights import NightRecord
 from training.records import AnswerRecord, Audience
 
 TEXT = "You get 25 days of leave. [1]"
+LEAVE = "You get 25 days of leave."
+PAY = "The pay bands are secret."
 
 
 @dataclass
@@ -148,16 +153,10 @@ class Harbour:
 
 def buttons(answer_id: str) -> list[dict[str, Any]]:
     """Return an answer's blocks with its buttons."""
-    feedback = {
-        "type": "feedback_buttons",
-        "action_id": "nightshift_vote",
-        "positive_button": {"text": plain("Good"), "value": f"{answer_id}:1"},
-        "negative_button": {"text": plain("Bad"), "value": f"{answer_id}:-1"},
-    }
     human = button("Ask a human", "nightshift_ask_human", answer_id)
     return [
-        {"type": "section", "text": {"type": "mrkdwn", "text": TEXT}},
-        {"type": "context_actions", "elements": [feedback]},
+        {"type": "markdown", "text": TEXT},
+        vote_block(answer_id),
         {"type": "actions", "elements": [human]},
     ]
 
@@ -171,8 +170,15 @@ def plain(text: str) -> dict[str, Any]:
 
 
 @contextmanager
-def harbour(folder: Path, **slack_settings: Any) -> Iterator[Harbour]:
-    """Run the bot, but nobody who answers: questions stay in the queue."""
+def harbour(folder: Path, *, answering: bool = False, **slack_settings: Any) -> Iterator[Harbour]:
+    """Run the bot in a workspace.
+
+    Args:
+        folder: Where its data goes.
+        answering: Whether questions are answered, from two pages and without a model; else they
+            stay in the queue.
+        slack_settings: More settings of Slack.
+    """
     with slack_workspace() as slack:
         people = {name: slack.add_user(name) for name in ("alice", "bob", "eve", "ada")}
         guest = slack.add_user("gus", guest=True)
@@ -189,17 +195,35 @@ def harbour(folder: Path, **slack_settings: Any) -> Iterator[Harbour]:
             }
         )
         nightshift = Nightshift(Settings(data_dir=folder / "data", slack=settings))
+        nightshift.embedder = WordEmbedder()
+        nightshift.index = STORES["lance"](folder / "index")
+        put(nightshift.index, make_document("handbook:leave.md", [LEAVE], title="Leave"))
+        put(nightshift.index, make_document("handbook:pay.md", [PAY], acl=["hr"], title="Pay"))
         parts = build_parts(nightshift, Clients(settings), _no_night)
-        socket = open_socket(build_app(parts), settings)
-        counter = VoteCounter(parts)
-        counter.start()
+        stop = _start(parts, answering=answering)
         slack.wait_for_sockets()
         try:
             yield Harbour(slack, parts, **people, guest=guest, general=general)
         finally:
-            socket.close()  # type: ignore[no-untyped-call]
-            counter.stop()
+            stop()
             nightshift.close()
+
+
+def _start(parts: Parts, *, answering: bool) -> Callable[[], None]:
+    """Start the bot, or all of it but who answers; return how to stop it."""
+    if answering:
+        bot = SlackBot(parts)
+        bot.start(connect=True)
+        return bot.stop
+    socket = open_socket(build_app(parts), parts.settings)
+    counter = VoteCounter(parts)
+    counter.start()
+
+    def stop() -> None:
+        socket.close()  # type: ignore[no-untyped-call]
+        counter.stop()
+
+    return stop
 
 
 def _no_night(*_args: Any, **_more: Any) -> NightRecord:

@@ -9,24 +9,16 @@ import pytest
 
 from bot.slack.blocks import Part, Reply
 from bot.slack.views_share import build_shared, without_action
-from tests.bot.slack.harbour import TEXT, Harbour, button, harbour
+from tests.bot.slack.harbour import LEAVE, TEXT, Harbour, button, harbour
 from tests.bot.slack.server.limits import check_message
 from tests.bot.slack.server.model import Message
-from tests.ingestion.stores import STORES, make_document, put
 from tests.training.answers import make_source
 from training.records import SourceRecord
-
-SAYS = "You get 25 days of leave."
 
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
-    folder = tmp_path_factory.mktemp("share")
-    with harbour(folder) as running:
-        index = STORES["lance"](folder / "index")
-        put(index, make_document("handbook:leave.md", [SAYS]))
-        put(index, make_document("handbook:pay.md", ["Pay."], acl=["hr"]))
-        running.parts.nightshift.index = index
+    with harbour(tmp_path_factory.mktemp("share")) as running:
         yield running
 
 
@@ -34,7 +26,7 @@ def source(at: Harbour, name: str) -> SourceRecord:
     """Return a page as it stands in the index now, recorded when all could read it."""
     document = f"handbook:{name}.md"
     state = at.parts.nightshift.index.states()[document]
-    return replace(make_source(SAYS), document_id=document, content_hash=state.content_hash)
+    return replace(make_source(LEAVE), document_id=document, content_hash=state.content_hash)
 
 
 def shared_in(at: Harbour, channel: str) -> list[Message]:

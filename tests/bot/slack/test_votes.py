@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from bot.slack.views_votes import (
 from bot.slack.voting import emoji_value, moment
 from tests.bot.slack.harbour import Harbour, harbour
 from tests.bot.slack.server.limits import check_message, check_view
+from tests.bot.slack.server.model import Message
 from training.records import PairStatus
 
 
@@ -131,6 +133,34 @@ def test_a_vote_on_an_answer_under_way_counts_later(at: Harbour) -> None:
     assert at.votes(answer) == (0, 0)
     at.finish(answer)
     at.wait_for_text(message, "👍 1 · 👎 0")
+
+
+def test_a_slack_without_the_new_blocks_shows_the_tally_too(at: Harbour) -> None:
+    _, message = at.answer()
+    at.slack.faults.fail("chat.update", error="invalid_blocks")
+    at.slack.react(at.bob, at.general, message.ts, "+1")
+    at.wait_for_text(message, "👍 1 · 👎 0")
+    assert {block["type"] for block in message.blocks} == {"section", "actions", "context"}
+    at.slack.click(at.alice, message, "nightshift_vote_down")
+    at.slack.wait_for_view(at.alice, "nightshift_why_given")
+    at.wait_for_text(message, "👍 1 · 👎 1")
+
+
+def test_a_real_answer_is_voted_on(tmp_path: Path) -> None:
+    with harbour(tmp_path, answering=True) as at:
+        question = f"<@{at.slack.bot_user}> how many days of leave do I get?"
+        asked = at.slack.say(at.alice, at.general, question)
+
+        def answered() -> list[Message]:
+            said = at.slack.from_bot(at.general, asked)
+            return [message for message in said if "nightshift_vote" in message.actions]
+
+        message = at.slack.wait_for(answered, "an answer with buttons")[-1]
+        at.slack.click(at.alice, message, "nightshift_vote", "positive")
+        at.slack.react(at.bob, at.general, message.ts, "-1")
+        at.wait_for_text(message, "👍 1 · 👎 1")
+        (record,) = at.parts.nightshift.feedback.recent(f"{at.slack.team_id}:{at.alice}")
+        assert at.votes(record.id) == (1, 1)
 
 
 @pytest.mark.parametrize(
