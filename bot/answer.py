@@ -10,14 +10,15 @@ from functools import partial
 
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
+from bot.attachments import hits_in, merged
 from bot.conversation import Turn, clean_question, standalone_question
 from bot.passages import Passage, choose_passages
 from bot.prompt import PromptPassage, render_prompt
 from bot.respond import AnswerText, Response, quote, refuse, write
 from bot.settings import AnswerSettings
-from bot.support import Confidence, confidence_in
+from bot.support import DEFAULT_MIN_SUPPORT, Confidence, confidence_in
 from bot.writer import Writer
-from ingestion.documents import Hit, Reader
+from ingestion.documents import Chunk, Hit, Reader
 from ingestion.embedding import Embedder
 from ingestion.retrieval import Retriever
 from training.records import Audience, Message
@@ -39,6 +40,7 @@ class Question:
         style: Overrides the settings' style where not empty.
         sources: Names of the sources that may be searched; None for all.
         id: Of its answer, where that is known before; else a new one is made.
+        attached: Chunks of files that came with it; they are searched for it alone.
     """
 
     text: str
@@ -50,6 +52,7 @@ class Question:
     style: str = ""
     sources: tuple[str, ...] | None = None
     id: str = ""
+    attached: tuple[Chunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,10 @@ class Answerer:
         generation = self._retriever.generation
         asked = state.question
         hits = self._retriever.search(state.standalone, asked.reader, _HITS, asked.sources)
+        if asked.attached:
+            near = hits_in(asked.attached, state.standalone, self._embedder)
+            least = self._settings.min_support or DEFAULT_MIN_SUPPORT
+            hits = merged(near, hits, least)[:_HITS]
         return replace(state, hits=tuple(hits), generation=generation).timed("retrieve", since)
 
     def _decide(self, state: _State) -> _State:

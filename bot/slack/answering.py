@@ -15,12 +15,13 @@ from bot.slack.audience import Decision, decide
 from bot.slack.blocks import build_answer_reply, build_notice_reply
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.delivery import Delivery, open_delivery
+from bot.slack.files import ReadFiles, read_files
 from bot.slack.pacing import SlackBusyError
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posting import Surroundings
 from bot.slack.request import SlackRequest, request_from_json
-from bot.slack.threads import asked_before, conversation_of, shown_before
+from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 
@@ -30,6 +31,7 @@ _TURNS = 6
 
 _FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
 _STOPPED = "Stopped."
+_WHAT_ABOUT = "What would you like to know about {}? Ask here in the thread, and I'll read it."
 _REFUSALS = {
     Refusal.WAITING: "You have several questions waiting already. I'll answer those first; "
     "please ask this one again afterwards.",
@@ -112,6 +114,10 @@ class Answering:
         if self._decision.refusal:
             delivery.finish(build_notice_reply(self._decision.refusal))
             return QuestionStatus.DONE
+        if self._request.files and not any(map(str.isalnum, self._request.text)):
+            names = " and ".join(file.name for file in self._request.files)
+            delivery.finish(build_notice_reply(_WHAT_ABOUT.format(names)))
+            return QuestionStatus.DONE
         delivery.begin(0)
         return self._reply()
 
@@ -138,7 +144,8 @@ class Answering:
 
     def _reply(self) -> QuestionStatus:
         try:
-            answer = self._stream(self._question())
+            files = self._files()
+            answer = self._stream(replace(self._question(), attached=files.chunks))
         except PERSON_ERRORS as error:
             self.delivery.finish(build_notice_reply(f"{error.problem} {error.mend}".strip()))
             return QuestionStatus.FAILED
@@ -150,7 +157,8 @@ class Answering:
             return QuestionStatus.FAILED
         if answer is None:
             return self._cancelled()
-        self.delivery.finish(build_answer_reply(answer, may_share=self._request.only_asker))
+        may_share = self._request.only_asker
+        self.delivery.finish(build_answer_reply(answer, may_share=may_share, notes=files.notes))
         return QuestionStatus.DONE
 
     def _cancelled(self) -> QuestionStatus:
@@ -173,6 +181,15 @@ class Answering:
             sources=parts.channels.policy(task.team, task.channel).sources,
             id=task.id,
         )
+
+    def _files(self) -> ReadFiles:
+        """Read the question's files; a question without one may be about those before it."""
+        task, files = self._task, self._request.files
+        if not files and task.thread_ts:
+            files = files_before(self._parts, task)
+        if not files:
+            return ReadFiles()
+        return read_files(files, self._parts.clients.of(task.team), self._parts.nightshift)
 
     def _history(self) -> tuple[Turn, ...]:
         if not self._task.thread_ts:

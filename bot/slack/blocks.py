@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.answer import Answer
+from bot.attachments import SOURCE as ATTACHED
 from bot.passages import Passage
 from bot.respond import NEAREST
 from bot.slack.inline import (
@@ -208,7 +209,7 @@ def _source(number: int, source: Passage) -> str:
     place, url = mrkdwn_text(place_of(source)), web_address(source)
     if url:
         return f"[{number}] {mrkdwn_link(url, place)}"
-    path = source.chunk.path
+    path = "" if source.chunk.source == ATTACHED else source.chunk.path
     return f"[{number}] {place} ({mrkdwn_text(path)})" if path else f"[{number}] {place}"
 
 

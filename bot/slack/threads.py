@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.conversation import Turn
 from bot.slack.parts import Parts
-from bot.slack.request import RequestKind
+from bot.slack.request import FileRef, RequestKind, request_from_json
 from bot.work import Task
 from training.records import AnswerRecord
 
@@ -57,6 +57,17 @@ def shown_before(parts: Parts, task: Task, only_asker: bool, limit: int) -> tupl
         for each in parts.nightshift.feedback.in_conversation(name, limit)
         if each.id in own or _shown_to_all(parts, task, each)
     )
+
+
+def files_before(parts: Parts, task: Task) -> tuple[FileRef, ...]:
+    """Return the files that the asker last brought along in this thread."""
+    earlier = parts.queue.in_thread(task.team, task.channel, task.thread_ts)
+    own = [
+        request_from_json(each.request).files
+        for each in earlier
+        if each.asker == task.asker and each.created_at < task.created_at
+    ]
+    return next((files for files in reversed(own) if files), ())
 
 
 def _known_to(parts: Parts, task: Task, user: str) -> bool:
