@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,23 +14,20 @@ from bot.errors import PERSON_ERRORS
 from bot.knowledge import Knowledge
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.commands import Command, is_new
 from bot.slack.home import Home, gather_home
 from bot.slack.listeners.channels import open_channel_list
 from bot.slack.listeners.messages import team_of
-from bot.slack.listeners.reindex import start_reindex
-from bot.slack.listeners.retrain import start_retrain
 from bot.slack.listeners.review import pairs_message
 from bot.slack.origin import Origin, late
 from bot.slack.parts import Parts
 from bot.slack.people import named
-from bot.slack.views_home import CHANNELS, OUT, PAIRS, REINDEX, RETRAIN, TRAINING, build_home
+from bot.slack.views_home import CHANNELS, OUT, PAIRS, TRAINING, build_home
 
 logger = logging.getLogger(__name__)
 
 
 def register(app: App, parts: Parts) -> None:
-    """Listen to the tab and to its buttons."""
+    """Listen to the tab and to its buttons, but for those that stand for a command."""
     knowledge = Knowledge(lambda: parts.nightshift.index, parts.settings.rights_seconds)
 
     def now(ack: Ack) -> None:
@@ -57,21 +54,10 @@ def register(app: App, parts: Parts) -> None:
         if parts.people.is_admin(origin.team, origin.user):
             _write_to(client, origin.user, pairs_message(parts))
 
-    def work(start: Callable[[Parts, Command], str]) -> Callable[..., None]:
-        def begin(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
-            room = _room(client, origin.user)
-            asked = Command(origin.team, room, origin.user, (), str(body["trigger_id"]))
-            if is_new(parts, asked):  # checks who asks by itself
-                _write_to(client, origin.user, Part(start(parts, asked)))
-
-        return late(parts, begin)
-
     app.event("app_home_opened", matchers=[is_home])(ack=now, lazy=[show])
     app.action(TRAINING)(ack=choose, lazy=[show_again])
     app.action(CHANNELS)(channels)
     app.action(PAIRS)(ack=now, lazy=[late(parts, pairs)])
-    app.action(REINDEX)(ack=now, lazy=[work(start_reindex)])
-    app.action(RETRAIN)(ack=now, lazy=[work(start_retrain)])
 
 
 def is_home(event: Mapping[str, Any]) -> bool:
@@ -117,9 +103,5 @@ def _open_channels(parts: Parts, body: Mapping[str, Any]) -> None:
 
 def _write_to(client: WebClient, user: str, part: Part) -> None:
     """Write to somebody directly."""
-    room = _room(client, user)
+    room = client.conversations_open(users=user)["channel"]["id"]
     client.chat_postMessage(channel=room, text=part.text, blocks=list(part.blocks) or None)
-
-
-def _room(client: WebClient, user: str) -> str:
-    return str(client.conversations_open(users=user)["channel"]["id"])
