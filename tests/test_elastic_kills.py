@@ -22,7 +22,7 @@ from tests.elasticsearch_server import SINGLE_NODE, Server
 
 # More of them, on request: KILLS=20 python -m pytest tests/test_elastic_kills.py
 KILLS = int(os.environ.get("KILLS", "2"))
-PAGES = 60
+PAGES = 24
 
 
 @pytest.fixture

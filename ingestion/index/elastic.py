@@ -7,16 +7,16 @@ one and moves the alias. Nothing here needs scripts, delete by query, or more th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import Elasticsearch
 
 from ingestion.documents import Chunk, DocumentState, Reader
-from ingestion.errors import DocumentsRefusedError, IndexOutOfReachError
+from ingestion.errors import DocumentsRefusedError
 from ingestion.index.elastic_client import address_of, connect
-from ingestion.index.elastic_errors import failed_item, mapped_errors
+from ingestion.index.elastic_errors import mapped_errors
 from ingestion.index.elastic_generations import Generations
 from ingestion.index.elastic_mapping import (
     CHUNK_FIELDS,
@@ -30,19 +30,16 @@ from ingestion.index.elastic_mapping import (
 )
 from ingestion.index.elastic_patience import changing, reading
 from ingestion.index.elastic_queries import allowed, cosine, dense_leg, lexical_leg
+from ingestion.index.elastic_reads import ServedIndex
 from ingestion.index.elastic_server import PACKED_VECTORS, Version, knows_analyzer, version_of
 from ingestion.index.elastic_words import searched_words, spoken_words
-from ingestion.index.elastic_writes import refresh, stored_places, whole, write
+from ingestion.index.elastic_writes import refresh, stored_places, write
 from ingestion.index.protocol import Candidate, IndexMetadata, Vectors
 from ingestion.settings import IndexSettings
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 _PAGE = 5_000
-# A search during a rebuild's last step may meet an index that has just gone.
-_GONE = frozenset({404, 503})
 
 
 class ElasticIndex:
@@ -102,6 +99,7 @@ class ElasticIndex:
         self._in_language = bool(settings.language)
         layout = Layout(settings.vectors, settings.shards, self._analyzer(settings.language))
         self._generations = Generations(self._client, settings.name, metadata, layout)
+        self._served = ServedIndex(self._client, self._generations, self._address)
 
     @reading
     def _version(self) -> Version | None:
@@ -123,23 +121,7 @@ class ElasticIndex:
     @reading
     def generation(self) -> str:
         """Index and number of its last change, as in ``nightshift-000001@12``."""
-        path = ["indices.*.shards.*.seq_no.max_seq_no"]
-        stats = self._read(
-            lambda target: self._client.indices.stats(
-                index=target, metric="docs", level="shards", filter_path=path
-            )
-        )
-        if "indices" not in stats:
-            raise IndexOutOfReachError(
-                f"Elasticsearch at {self._address} has lost a part of the index.",
-                "Look at its health; start the nodes that are missing.",
-            )
-        (name, index), *_ = stats["indices"].items()
-        changes = sum(
-            max(copy["seq_no"]["max_seq_no"] for copy in copies)
-            for copies in index["shards"].values()
-        )
-        return f"{name}@{changes}"
+        return self._served.generation()
 
     def publish(self) -> None:
         """Serve this index from now on, and keep the one before. Does nothing where it is served.
@@ -259,14 +241,14 @@ class ElasticIndex:
         bodies = [dense_leg(vector, filters, limit)]
         if words:
             bodies.append(lexical_leg(words, in_language, filters, limit))
-        dense, lexical = (*self._search(bodies), [])[:2]
+        dense, lexical = (*self._served.search(bodies), [])[:2]
         cosines = {hit["_id"]: cosine(hit) for hit in dense}
         missing = [hit["_id"] for hit in lexical if hit["_id"] not in cosines]
         if missing:
             # The filter leaves no more than are asked for, so each is compared exactly.
             only = [*filters, {"ids": {"values": missing}}]
             leg = {**dense_leg(vector, only, len(missing)), "_source": False}
-            (compared,) = self._search([leg])
+            (compared,) = self._served.search([leg])
             cosines |= {hit["_id"]: cosine(hit) for hit in compared}
         bm25 = {hit["_id"]: float(hit["_score"]) for hit in lexical}
         found = {hit["_id"]: hit["_source"] for hit in [*dense, *lexical]}
@@ -287,7 +269,7 @@ class ElasticIndex:
         }
         chunks: list[Chunk] = []
         while True:
-            (hits,) = self._search([body])
+            (hits,) = self._served.search([body])
             chunks.extend(chunk_of(hit["_source"]) for hit in hits)
             if len(hits) < _PAGE:
                 return chunks
@@ -296,47 +278,11 @@ class ElasticIndex:
     @reading
     def count(self) -> int:
         """Return how many chunks readers see."""
-        answer = self._read(lambda target: self._client.count(index=target))
-        whole(answer, self._address)
-        return int(answer["count"])
+        return self._served.count()
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def _read(self, action: Callable[[str], T]) -> T:
-        """Read from the served index; once more where a rebuild took it away under the read."""
-        with mapped_errors(self._address):
-            target = self._generations.target
-            try:
-                return action(target)
-            except NotFoundError:
-                return action(target)
-
-    def _search(self, bodies: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-        """Return the hits of each search; all of them come from indexes of our making."""
-        answers = self._multi_search(bodies)
-        if any(answer["status"] in _GONE for answer in answers):
-            answers = self._multi_search(bodies)
-        for answer in answers:
-            if "error" in answer:
-                # A rebuild elsewhere may have changed the dimensions: that is told first.
-                with mapped_errors(self._address):
-                    self._generations.verified_name()
-                raise failed_item(self._address, answer)
-        legs: list[list[dict[str, Any]]] = [answer["hits"]["hits"] for answer in answers]
-        if {hit["_index"] for hits in legs for hit in hits} - self._generations.verified:
-            with mapped_errors(self._address):
-                self._generations.verified_name()
-        return legs
-
-    def _multi_search(self, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        # Half an answer would pass for "the documents don't say".
-        header = {"allow_partial_search_results": False}
-        searches = [part for body in bodies for part in (header, body)]
-        answer = self._read(lambda target: self._client.msearch(index=target, searches=searches))
-        responses: list[dict[str, Any]] = answer["responses"]
-        return responses
 
     def _stored_places(self, name: str, document_ids: Sequence[str]) -> list[tuple[str, int]]:
         return stored_places(self._client, name, document_ids, self._address)
