@@ -64,8 +64,8 @@ def elasticsearch(nightshift: Nightshift) -> Iterator[Finding]:
 
     health, name = server_health(settings), "Elasticsearch"
     version = ".".join(map(str, health.version or ())) or "of a version that isn't told"
-    nodes = f", {health.nodes} nodes, {health.status}" if health.nodes else ""
-    text = f"{health.address} answers, {version}{nodes}"
+    nodes = f"{health.nodes} node{'s' * (health.nodes > 1)}" if health.nodes else ""
+    text = ", ".join(filter(None, [f"{health.address} answers", version, nodes, health.status]))
     if health.status == "red":
         mend = "Start the nodes that are missing, or restore them."
         yield Finding(name, Level.PROBLEM, f"{text}: a part of the index is lost.", mend)

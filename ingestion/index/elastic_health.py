@@ -60,7 +60,8 @@ def _cluster(client: Elasticsearch, index: str | None) -> tuple[int | None, str 
         if error.status_code != 403:
             raise
         return None, None
-    return int(health["number_of_nodes"]), str(health["status"])
+    # That of other people's indexes is none of ours.
+    return int(health["number_of_nodes"]), str(health["status"]) if index else None
 
 
 def _without(language: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import trustme
 from elasticsearch import Elasticsearch
 
 from ingestion.documents import Reader
+from ingestion.embedding import OnProgress
 from ingestion.errors import (
     DocumentsRefusedError,
     IndexOutOfReachError,
@@ -25,7 +26,10 @@ from ingestion.errors import (
 from ingestion.index.elastic import ElasticIndex
 from ingestion.index.elastic_client import connect
 from ingestion.index.elastic_mapping import Layout
-from ingestion.settings import IndexSettings
+from ingestion.index.protocol import Vectors
+from ingestion.settings import IndexSettings, SourceSettings
+from ingestion.sources.folder import FolderSource
+from ingestion.sync import sync
 from tests.elasticsearch_server import server_url
 from tests.fault_proxy import (
     FaultProxy,
@@ -49,6 +53,7 @@ from tests.ingestion.stores import (
     vector_of,
     vectors_for,
 )
+from tests.ingestion.test_sync import WordEmbedder
 
 pytestmark = pytest.mark.slow
 ANYONE = Reader()
@@ -234,6 +239,32 @@ def test_documents_that_a_changed_mapping_refuses_are_named_and_the_others_are_s
     assert "s:bad" in caught.value.problem
     assert "secret" not in f"{caught.value.problem} {caught.value.mend}"
     assert set(store.states()) == {"s:good"}
+
+
+def test_a_sync_reports_a_refused_document_and_stores_the_others(
+    settings: IndexSettings, tmp_path: Path
+) -> None:
+    class Embedder(WordEmbedder):
+        def embed_documents(
+            self, texts: Sequence[str], on_progress: OnProgress | None = None
+        ) -> Vectors:
+            vectors = super().embed_documents(texts, on_progress)
+            vectors[["nothing" in text for text in texts]] = 0
+            return vectors
+
+    for name, text in (("a", "leave"), ("b", "nothing"), ("c", "travel")):
+        (tmp_path / f"{name}.md").write_text(f"# Page\n\nOf {text}.\n", encoding="utf-8")
+    source = FolderSource(SourceSettings(path=tmp_path, name="s"), max_file_mb=1)
+    store = ElasticIndex(settings, METADATA)
+    for unchanged in (0, 2):
+        report = sync([source], store, Embedder(), make_chunks)
+        (failed,) = report.failed
+        assert failed.path == "b.md"
+        assert "refuses" in failed.problem
+        assert failed.mend
+        assert (report.added, report.unchanged) == (2 - unchanged, unchanged)
+        assert set(store.states()) == {"s:a.md", "s:c.md"}
+    assert sync([source], store, WordEmbedder(), make_chunks).added == 1
 
 
 def test_of_a_refused_document_nobody_reads_the_half(settings: IndexSettings) -> None:
