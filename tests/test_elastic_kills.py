@@ -37,7 +37,7 @@ from tests.ingestion.stores import METADATA, make_chunks
 from tests.ingestion.test_sync import WordEmbedder
 url, name, pages = sys.argv[1:]
 source = FolderSource(SourceSettings(path=Path(pages), name="pages"), max_file_mb=1)
-index = ElasticIndex(IndexSettings(url=url, name=name), METADATA)
+index = ElasticIndex(IndexSettings(url=url, name=name, patience_seconds=600), METADATA)
 sync([source], index, WordEmbedder(), make_chunks, batch_chunks=4)
 """
 
@@ -82,7 +82,10 @@ class Handbook:
             command += ["ingest", str(self.pages)]
         return subprocess.Popen(
             command,
-            env=environment(INDEX__URL=self.server.url, INDEX__NAME=name),
+            # A busy machine takes more than the usual minute to start the server.
+            env=environment(
+                INDEX__URL=self.server.url, INDEX__NAME=name, INDEX__PATIENCE_SECONDS="600"
+            ),
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
