@@ -80,6 +80,10 @@ def files_of(event: Mapping[str, Any]) -> tuple[FileRef, ...]:
 
 
 def team_of(body: Mapping[str, Any]) -> str:
-    """Return the workspace that an event, command or action came from. Pure."""
+    """Return the workspace that an event, command or action came from. Pure.
+
+    In a channel that two companies share, ``team_id`` is the sender's; the bot's own workspace is
+    named beside it.
+    """
     team = body.get("team") or {}
-    return str(body.get("team_id") or team.get("id") or "")
+    return str(body.get("context_team_id") or body.get("team_id") or team.get("id") or "")

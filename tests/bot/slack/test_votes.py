@@ -146,6 +146,16 @@ def test_a_slack_without_the_new_blocks_shows_the_tally_too(at: Harbour) -> None
     at.wait_for_text(message, "👍 1 · 👎 1")
 
 
+def test_people_of_another_company_vote_where_the_settings_let_them(tmp_path: Path) -> None:
+    with harbour(tmp_path, allow_guests=True, allow_shared_channels=True) as at:
+        zoe = at.slack.add_user("zoe", other_team="T0OTHER000")
+        shared = at.slack.add_channel("shared", members=(at.alice, zoe), shared=True)
+        answer, message = at.answer(shared)
+        at.slack.react(zoe, shared, message.ts, "+1")
+        at.wait_for_text(message, "👍 1 · 👎 0")
+        assert at.parts.nightshift.feedback.vote_of(answer, f"{at.slack.team_id}:{zoe}") == 1
+
+
 def test_a_real_answer_is_voted_on(tmp_path: Path) -> None:
     with harbour(tmp_path, answering=True) as at:
         question = f"<@{at.slack.bot_user}> how many days of leave do I get?"
