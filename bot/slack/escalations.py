@@ -102,7 +102,7 @@ class Escalations:
         dead = (escalations.c.ts == "") & (escalations.c.created_at < now - _POSTING)
         with writing(self._engine) as connection:
             insert = self._insert(escalations).values(row).on_conflict_do_nothing()
-            new = connection.execute(insert).rowcount == 1
+            new = connection.execute(insert.returning(escalations.c.id)).first() is not None
             mine = escalations.c.answer_id == row["answer_id"]
             if not new:
                 again = escalations.update().where(mine, dead).values(created_at=now)
