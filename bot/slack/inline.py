@@ -37,6 +37,8 @@ _BARE = re.compile(r"(?:https?://|www\.|mailto:)[^\s<>|\"`\u2060]+", re.IGNORECA
 _TRAILING = ".,;:!?'*_~"
 _AFTER_URL = re.compile(r"\Z|[\s)>\]\"'|<`\\]|[.,;:!?](?:\Z|[\s)\]\"'])|[*_~]{1,3}(?:\Z|\s)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# Markdown takes a line's end for a space, Slack for a new line; after a short one it may be meant.
+_WRAPPED = 60
 _BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
 
 _MARKS = {"strong": ("**", "*"), "em": ("*", "_"), "s": ("~~", "~")}
@@ -145,6 +147,7 @@ class _Pen:
     targets: list[str] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     begun: int = 0
+    line_at: int = 0
 
     def write(self, tokens: Sequence[Token]) -> None:
         at = 0
@@ -171,6 +174,9 @@ class _Pen:
             self.text(_plain_of(token.children or []))
         elif token.type == "code_inline":
             self.code(token.content)
+        elif token.type == "softbreak" and self.is_wrapped():
+            self.put(" ", " ")
+            self.line_at = len(self.plain)
         elif token.type in {"softbreak", "hardbreak"} or _BREAK.match(token.content):
             self.line_break()
         else:
@@ -241,6 +247,10 @@ class _Pen:
             self.mrkdwn.append(mrkdwn)
             self.marks = [len(self.mrkdwn)]
 
+    def is_wrapped(self) -> bool:
+        """Whether the line is so long that its end is where an editor wrapped it."""
+        return sum(map(len, self.plain[self.line_at :])) >= _WRAPPED
+
     def line_break(self) -> None:
         """Break the line; mrkdwn's emphasis ends with it and begins again."""
         marks = [_MARKS[name][1] for name in self.styles]
@@ -250,6 +260,7 @@ class _Pen:
         self.mrkdwn.append(f"{''.join(reversed(marks))}\n{''.join(marks)}")
         self.markdown.append("\n")
         self.plain.append("\n")
+        self.line_at = len(self.plain)
 
     def open_link(self, url: str) -> None:
         kept = url if self.links(url) else ""

@@ -133,6 +133,14 @@ def test_inline(text: str, markdown: str | None, mrkdwn: str | None) -> None:
     assert shown.mrkdwn == (mrkdwn or shown.mrkdwn)
 
 
+def test_lines_that_an_editor_wrapped_are_joined() -> None:
+    wrapped = "The limit for a room in Amsterdam and in London is 210 euros\na night."
+    assert render(wrapped, no_links).mrkdwn == wrapped.replace("\n", " ")
+    mixed = f"{wrapped}\nKade 1\nUtrecht"
+    assert render(mixed, no_links).mrkdwn.endswith("euros a night.\nKade 1\nUtrecht")
+    assert render("Harbour BV\nKade 1\nUtrecht", no_links).mrkdwn == "Harbour BV\nKade 1\nUtrecht"
+
+
 def test_blocks_in_both_languages() -> None:
     text = (
         "## Hotels\n- **one**\n  - two\n1. three\n\n"

@@ -1,0 +1,147 @@
+"""Conversations with the running bot: what people see from question to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.slack import pacing, worker
+from bot.slack.blocks import SHARE, STOP
+from bot.slack.listeners.agent import stop_task
+from tests.bot.slack.harbour import Harbour, harbour
+from tests.bot.slack.server.model import Message
+
+LEAVE = "How many days of leave do I get?"
+
+
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "_OUTAGE_SECONDS", (0.2, 0.4))
+        patch.setattr(pacing, "_PAUSES", (0.01, 0.02, 0.03))
+        with harbour(tmp_path_factory.mktemp("bot"), answering=True, workers=1) as running:
+            yield running
+
+
+def answers(bot: Harbour, channel: str, asked: str) -> list[Message]:
+    return bot.slack.from_bot(channel, asked)
+
+
+def wait_for_answer(bot: Harbour, channel: str, asked: str, text: str) -> Message:
+    """Wait until a thread's answer says something, and return it."""
+
+    def said() -> Message | None:
+        return next((m for m in answers(bot, channel, asked) if text in m.visible_text), None)
+
+    message: Message = bot.slack.wait_for(said, f"an answer with {text!r}")
+    return message
+
+
+def mention(bot: Harbour, text: str, **more: object) -> str:
+    return bot.slack.say(bot.alice, bot.general, f"<@{bot.slack.bot_user}> {text}", **more)  # type: ignore[arg-type]
+
+
+def test_a_mention_is_answered_once_in_its_thread(bot: Harbour) -> None:
+    asked = mention(bot, LEAVE)
+    message = wait_for_answer(bot, bot.general, asked, "25 days")
+    assert [block["type"] for block in message.blocks][-2:] in (
+        ["context", "context_actions"],
+        ["context_actions", "actions"],
+    )
+    bot.slack.wait_for(
+        lambda: bot.slack.session(bot.general, asked).lifecycle == "active", "the end"
+    )
+    assert len(answers(bot, bot.general, asked)) == 1
+
+
+def test_who_must_wait_is_told_at_once_and_may_stop(bot: Harbour) -> None:
+    bot.slack.faults.fail("agents.sessions.setStatus", error="unknown_method")
+    bot.slack.faults.fail("assistant.threads.setStatus", error="unknown_method")
+    bot.slack.faults.fail("chat.postMessage", hang=3.0, channel=bot.general)
+    first = mention(bot, LEAVE)
+    direct = bot.slack.dm(bot.bob)
+    waiting = [bot.slack.say(bot.bob, direct, LEAVE) for _ in range(2)]
+    number_two = wait_for_answer(bot, direct, waiting[1], "You are number 2")
+    bot.slack.click(bot.bob, number_two, STOP)
+    wait_for_answer(bot, direct, waiting[1], "Stopped.")
+    wait_for_answer(bot, direct, waiting[0], "25 days")
+    wait_for_answer(bot, bot.general, first, "25 days")
+    for channel, asked in [(bot.general, first), (direct, waiting[0]), (direct, waiting[1])]:
+        assert len(answers(bot, channel, asked)) == 1
+
+
+def test_an_outage_eats_no_attempt(bot: Harbour) -> None:
+    fault = bot.slack.faults.fail("chat.postMessage", status=503, times=40)
+    asked = mention(bot, LEAVE)
+    bot.slack.wait_for(lambda: fault.times <= 20, "several attempts")
+    bot.slack.faults.clear()
+    wait_for_answer(bot, bot.general, asked, "25 days")
+    assert len(answers(bot, bot.general, asked)) == 1
+
+
+def test_a_long_wait_in_one_channel_keeps_nobody_else_waiting(bot: Harbour) -> None:
+    busy = bot.slack.add_channel("busy", members=(bot.alice,))
+    bot.slack.faults.fail("chat.postMessage", status=429, retry_after=6, channel=busy)
+    there = bot.slack.say(bot.alice, busy, f"<@{bot.slack.bot_user}> {LEAVE}")
+    bot.slack.wait_for(lambda: bot.slack.faults.hit[-1].channel == busy, "a refusal")
+    here = mention(bot, LEAVE)
+    wait_for_answer(bot, bot.general, here, "25 days")
+    assert answers(bot, busy, there) == []
+    wait_for_answer(bot, busy, there, "25 days")
+    assert len(answers(bot, busy, there)) == 1
+
+
+def test_a_channel_that_was_archived_is_no_loss(bot: Harbour) -> None:
+    closed = bot.slack.add_channel("closed", members=(bot.eve,))
+    bot.slack.workspace.channels[closed].archived = True
+    bot.slack.say(bot.eve, closed, f"<@{bot.slack.bot_user}> {LEAVE}")
+    bot.slack.wait_for(
+        lambda: [m for m in bot.slack.from_bot(bot.slack.dm(bot.eve)) if "couldn't" in m.text],
+        "a direct message",
+    )
+
+
+def test_only_the_asker_sees_the_answer_of_a_command(bot: Harbour) -> None:
+    bot.slack.command(bot.alice, bot.general, "/ask", LEAVE)
+
+    def whispered() -> Message | None:
+        found = bot.slack.ephemerals(bot.general, bot.alice)
+        return next((m for m in found if "25 days" in m.visible_text), None)
+
+    message = bot.slack.wait_for(whispered, "the answer")
+    assert SHARE in message.actions
+
+
+def test_a_file_without_a_question_is_asked_about_and_then_read(bot: Harbour) -> None:
+    direct = bot.slack.dm(bot.alice)
+    page = b"# Berths\n\nA berth for a yacht costs 47 euros a night.\n"
+    asked = bot.slack.say(bot.alice, direct, "", files=[("berths.md", page)])
+    wait_for_answer(bot, direct, asked, "What would you like to know about berths.md?")
+    bot.slack.say(bot.alice, direct, "Is it 47 euros a night that a berth for a yacht costs?", thread=asked)
+    message = wait_for_answer(bot, direct, asked, "47 euros")
+    assert "Your file berths.md" in message.visible_text
+
+
+def test_a_deleted_question_leaves_nothing(bot: Harbour) -> None:
+    bot.slack.faults.fail("chat.postMessage", hang=2.0, channel=bot.general)
+    asked = mention(bot, LEAVE)
+    bot.slack.delete(bot.alice, bot.general, asked)
+    later = mention(bot, LEAVE)
+    wait_for_answer(bot, bot.general, later, "25 days")
+    assert "25 days" not in "".join(m.visible_text for m in answers(bot, bot.general, asked))
+
+
+def test_the_conversation_suggests_what_to_ask(bot: Harbour) -> None:
+    bot.slack.open_home(bot.alice, tab="messages")
+    session = bot.slack.session(bot.slack.dm(bot.alice), "")
+    bot.slack.wait_for(lambda: len(session.prompts) == 3, "prompts")
+
+
+def test_only_the_asker_and_admins_stop_an_answer(bot: Harbour) -> None:
+    bot.record("stop-1", bot.general, bot.alice, "1.1", recorded=False)
+    team = bot.slack.team_id
+    assert not stop_task(bot.parts, team, "stop-1", bot.bob)
+    assert not stop_task(bot.parts, "T0OTHER", "stop-1", bot.alice)
+    assert stop_task(bot.parts, team, "stop-1", bot.alice)
+    assert stop_task(bot.parts, team, "stop-1", bot.ada)
