@@ -118,7 +118,8 @@ def test_a_file_without_a_question_is_asked_about_and_then_read(bot: Harbour) ->
     page = b"# Berths\n\nA berth for a yacht costs 47 euros a night.\n"
     asked = bot.slack.say(bot.alice, direct, "", files=[("berths.md", page)])
     wait_for_answer(bot, direct, asked, "What would you like to know about berths.md?")
-    bot.slack.say(bot.alice, direct, "Is it 47 euros a night that a berth for a yacht costs?", thread=asked)
+    question = "Is it 47 euros a night that a berth for a yacht costs?"
+    bot.slack.say(bot.alice, direct, question, thread=asked)
     message = wait_for_answer(bot, direct, asked, "47 euros")
     assert "Your file berths.md" in message.visible_text
 
