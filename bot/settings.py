@@ -91,7 +91,11 @@ class SlackSettings(BaseModel):
         default_factory=list, description="User or user group ids, or user group handles."
     )
     admin_channel: str = Field("", description="Where reports of the nights are posted.")
-    admin_team: str = Field("", description="With several workspaces: the id of that channel's.")
+    admin_team: str = Field(
+        "",
+        description="With several workspaces: the id of the one that has this channel. Only there "
+        "do user groups' handles and addresses open pages; elsewhere ids do.",
+    )
     experts: list[str] = Field(
         default_factory=list, description="Who is asked where a channel names nobody."
     )

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -96,15 +96,11 @@ class People:
             each.casefold().lstrip("@") for each in self._settings.email_domains
         }:
             names.add(local)
-        return reader_named(names - {""})
+        return reader_named(self._trusted(team, names) - {""})
 
     def is_admin(self, team: str, user: str) -> bool:
         """Return whether the settings name this person, or a user group that they are in."""
-        names = self._settings.admins
-        if self._settings.client_id and team != self._settings.admin_team:
-            # Whoever makes a user group in another workspace gives it the handle they like.
-            names = [name for name in names if _ID.fullmatch(name)]
-        return self.is_one_of(team, user, names)
+        return self.is_one_of(team, user, sorted(self._trusted(team, self._settings.admins)))
 
     def is_one_of(self, team: str, user: str, names: Sequence[str]) -> bool:
         """Return whether names hold this person's id or a user group (id or handle) of theirs."""
@@ -114,6 +110,16 @@ class People:
         person = self.person(team, user)
         trusted = person.known and not person.outsider
         return trusted and not plain.isdisjoint(group.casefold() for group in person.groups)
+
+    def _trusted(self, team: str, names: Iterable[str]) -> set[str]:
+        """Return the names that open something in a workspace.
+
+        Of several workspaces only the admins' own decides over handles and addresses: in another
+        one, whoever makes a user group gives it the handle they like. Slack's ids can't be chosen.
+        """
+        if not self._settings.client_id or team == self._settings.admin_team:
+            return set(names)
+        return {name for name in names if _ID.fullmatch(name)}
 
     def _look_up(self, team: str, user: str) -> Person:
         found = self._clients.of(team).users_info(user=user)["user"]

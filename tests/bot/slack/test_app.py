@@ -1,9 +1,8 @@
-"""The bot against a real HTTP server, with events as Slack sends them through Socket Mode."""
+"""What becomes a question, and whose names are trusted."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,99 +12,71 @@ from slack_bolt import BoltRequest
 from bot.assembly import Nightshift
 from bot.errors import SettingsError
 from bot.settings import Settings, SlackSettings
-from bot.slack.app import SlackBot, build_app
+from bot.slack.app import build_app
 from bot.slack.clients import Clients
 from bot.slack.parts import Parts, build_parts
-from tests.bot.slack.slack_server import (
-    BOT_USER,
-    DIRECT,
-    PRIVATE_CHANNEL,
-    PUBLIC,
-    SlackServer,
-    slack_server,
-)
+from tests.bot.slack.server.slack import Slack
 from training.nights import NightRecord
-from training.records import AnswerRecord, Audience
 
-numbers = itertools.count(1)
-
-
-@pytest.fixture
-def slack() -> Iterator[SlackServer]:
-    with slack_server() as server:
-        yield server
-
-
-def settings_for(server: SlackServer) -> SlackSettings:
-    tokens = {"bot_token": "xoxb-1234567890-a", "app_token": "xapp-1-A-1234567890"}
-    return SlackSettings.model_validate(
-        {**tokens, "api_url": server.url, "admin_channel": "#bot-admins"}
-    )
-
-
-def event_body(text: str, **changes: Any) -> dict[str, Any]:
-    number = next(numbers)
-    event = {
-        "type": "app_mention",
-        "user": "U0ALICE000",
-        "text": text,
-        "ts": f"1700000000.{number:06}",
-        "channel": PUBLIC,
-        "event_ts": f"1700000000.{number:06}",
-        **changes,
-    }
-    return {
-        "token": "t",
-        "team_id": "T0TEAM0000",
-        "api_app_id": "A0APP00000",
-        "event": event,
-        "type": "event_callback",
-        "event_id": f"Ev{number}",
-        "event_time": 1_700_000_000,
-        "authorizations": [{"team_id": "T0TEAM0000", "user_id": BOT_USER, "is_bot": True}],
-        "is_ext_shared_channel": False,
-    }
-
-
-def direct_message(text: str, **changes: Any) -> dict[str, Any]:
-    return event_body(text, type="message", channel=DIRECT, channel_type="im", **changes)
-
-
-def dispatch(app: Any, body: dict[str, Any]) -> int:
-    return int(app.dispatch(BoltRequest(body=body, mode="socket_mode")).status)
+MakeParts = Callable[..., Parts]
 
 
 @pytest.fixture
-def parts(slack: SlackServer, tmp_path: Path) -> Iterator[Parts]:
-    nightshift = Nightshift(Settings(data_dir=tmp_path / "data", slack=settings_for(slack)))
-    yield parts_of(nightshift)
-    nightshift.close()
+def make_parts(slack: Slack, tmp_path: Path) -> Iterator[MakeParts]:
+    opened: list[Nightshift] = []
 
-
-def parts_of(nightshift: Nightshift) -> Parts:
-    def no_night(_dry_run: bool) -> NightRecord:
+    def no_night(*_: Any) -> NightRecord:
         raise AssertionError("no night is asked for here")
 
-    return build_parts(nightshift, Clients(nightshift.settings.slack), no_night)
+    def make(token_of: Callable[[str], str | None] | None = None, **changes: Any) -> Parts:
+        values = {"bot_token": slack.bot_token, "api_url": slack.url, **changes}
+        settings = Settings(data_dir=tmp_path, slack=SlackSettings.model_validate(values))
+        opened.append(Nightshift(settings))
+        return build_parts(opened[-1], Clients(settings.slack, token_of), no_night)
+
+    yield make
+    for nightshift in opened:
+        nightshift.close()
 
 
-def drained(parts: Parts) -> list[str]:
-    """Return the questions that wait."""
-    waiting = []
-    while (task := parts.queue.take()) is not None:
-        waiting.append(str(task.request["text"]))
-    return waiting
+class Taker:
+    """A Bolt app that takes events, each as often as it is handed in."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.app = build_app(parts)
+        self.parts = parts
+        self.number = 0
+
+    def body(self, text: str, **event: Any) -> dict[str, Any]:
+        self.number += 1
+        stamp = f"1700000000.{self.number:06}"
+        sent = {"type": "app_mention", "user": "U0ALICE000", "channel": "C0PUBLIC00", "text": text}
+        return {
+            "team_id": "T0TEAM0000",
+            "api_app_id": "A0APP00000",
+            "type": "event_callback",
+            "event_id": f"Ev{self.number}",
+            "event": {**sent, "ts": stamp, "event_ts": stamp, **event},
+        }
+
+    def take(self, *bodies: dict[str, Any]) -> list[str]:
+        """Hand in events; return the questions that then wait."""
+        for body in bodies:
+            assert self.app.dispatch(BoltRequest(body=body, mode="socket_mode")).status == 200
+        waiting = []
+        while (task := self.parts.queue.take()) is not None:
+            waiting.append(str(task.request["text"]))
+        return sorted(waiting)
 
 
-def test_each_question_is_taken_once(parts: Parts) -> None:
-    app = build_app(parts)
-    first = event_body(f"<@{BOT_USER}> room?")
-    as_message = event_body(f"<@{BOT_USER}> room?", type="message", channel_type="channel")
-    as_message["event"] |= {"ts": first["event"]["ts"]}
-    again = direct_message("hello?")
-    for body in (first, first, as_message, again, again):
-        assert dispatch(app, body) == 200
-    assert sorted(drained(parts)) == ["hello?", "room?"]
+def test_each_question_is_taken_once(slack: Slack, make_parts: MakeParts) -> None:
+    taker = Taker(make_parts())
+    text = f"<@{slack.bot_user}> room?"
+    first = taker.body(text)
+    ts = first["event"]["ts"]
+    as_message = taker.body(text, type="message", channel_type="channel", ts=ts)
+    direct = taker.body("hello?", type="message", channel_type="im", channel="D0DIRECT00")
+    assert taker.take(first, first, as_message, direct, direct) == ["hello?", "room?"]
 
 
 @pytest.mark.parametrize(
@@ -114,71 +85,34 @@ def test_each_question_is_taken_once(parts: Parts) -> None:
         {"type": "message", "channel_type": "channel"},
         {"type": "message", "channel_type": "im", "bot_id": "B0OTHER000"},
         {"type": "message", "channel_type": "im", "subtype": "channel_join"},
-        {"type": "message", "channel_type": "im", "user": BOT_USER},
+        {"type": "message", "channel_type": "im", "subtype": "message_changed", "message": {}},
         {"type": "app_mention", "bot_id": "B0OTHER000"},
     ],
 )
-def test_what_nobody_asks_is_not_taken(changes: dict[str, Any], parts: Parts) -> None:
-    assert dispatch(build_app(parts), event_body("hello", **changes)) == 200
-    assert drained(parts) == []
+def test_what_nobody_asks_is_not_taken(changes: dict[str, Any], make_parts: MakeParts) -> None:
+    taker = Taker(make_parts())
+    assert taker.take(taker.body("hello", **changes)) == []
 
 
-def test_edits_are_acknowledged_and_not_taken(parts: Parts) -> None:
-    edit = direct_message("x", subtype="message_changed", message={"text": "y", "user": "U0"})
-    del edit["event"]["user"], edit["event"]["text"]
-    assert dispatch(build_app(parts), edit) == 200
-    assert drained(parts) == []
-
-
-def test_a_refused_token_is_told_without_the_token(slack: SlackServer, parts: Parts) -> None:
-    slack.refuse_token = True
+def test_a_refused_token_is_told_without_the_token(slack: Slack, make_parts: MakeParts) -> None:
+    slack.revoke()
     with pytest.raises(SettingsError, match="bot's token") as caught:
-        build_app(parts)
-    assert "1234567890" not in caught.value.problem
+        build_app(make_parts())
+    assert slack.bot_token not in caught.value.problem
 
 
-@pytest.mark.slow
-def test_questions_are_answered(slack: SlackServer, indexed: Path) -> None:
-    nightshift = Nightshift(Settings(data_dir=indexed, slack=settings_for(slack)))
-    bot = SlackBot(parts_of(nightshift))
-    bot.start(connect=False)
-    try:
-        mention = event_body(f"<@{BOT_USER}> how much may a room in amsterdam cost")
-        slack.faults += [429, 503]
-        dispatch(bot.app, mention)
-        dispatch(bot.app, mention)
-        placeholder, first = slack.wait_for_posts(2)
-        assert placeholder["channel"] == first["channel"] == PUBLIC
-        assert placeholder["thread_ts"] == mention["event"]["ts"]
-        assert "€210" in first["text"]
-
-        dispatch(bot.app, direct_message("when is the siren test at the harbour depot"))
-        alarm = slack.wait_for_posts(4)[3]
-        assert alarm["channel"] == DIRECT
-        assert "&lt;!channel&gt;" in alarm["text"]
-        assert "<" not in alarm["text"]
-
-        dispatch(bot.app, direct_message("what did the board decide in september"))
-        assert "board-minutes" not in slack.wait_for_posts(6)[5]["text"]
-
-        dispatch(bot.app, event_body("parental leave?", channel=PRIVATE_CHANNEL))
-        slack.wait_for_posts(8)
-        dispatch(bot.app, direct_message("🙂"))
-        assert "no words" in slack.wait_for_posts(10)[9]["text"]
-        outside = event_body("how much may a room cost")
-        outside["is_ext_shared_channel"] = True
-        dispatch(bot.app, outside)
-        assert "another company" in slack.wait_for_posts(12)[11]["text"]
-        assert audiences(nightshift.feedback.recent("U0ALICE000")) == {
-            PUBLIC: Audience.PUBLIC,
-            DIRECT: Audience.PRIVATE,
-            PRIVATE_CHANNEL: Audience.PRIVATE,
-        }
-    finally:
-        bot.stop()
-        nightshift.close()
-    assert len(slack.posts) == 12
-
-
-def audiences(records: list[AnswerRecord]) -> dict[str, Audience]:
-    return {record.conversation.split(":")[1]: record.audience for record in records}
+def test_in_another_workspace_a_handle_opens_nothing(slack: Slack, make_parts: MakeParts) -> None:
+    other = slack.add_workspace("Quay")
+    alice = slack.add_user("alice", email="alice@harbour.example")
+    mallory = slack.add_user("mallory", email="alice@harbour.example", team=other)
+    slack.add_usergroup("hr", [alice])
+    group = slack.add_usergroup("hr", [mallory], team=other)
+    tokens = {slack.team_id: slack.bot_token, other.id: other.bot_token}
+    several = {"client_id": "1.2", "client_secret": "s", "admin_team": slack.team_id}
+    parts = make_parts(tokens.get, email_domains=["harbour.example"], admins=["hr"], **several)
+    ours = parts.people.reader(slack.team_id, alice)
+    assert {"hr", "alice", "alice@harbour.example"} <= ours.names
+    theirs = parts.people.reader(other.id, mallory)
+    assert theirs.names == {mallory.casefold(), group.casefold()}
+    assert parts.people.is_admin(slack.team_id, alice)
+    assert not parts.people.is_admin(other.id, mallory)

@@ -81,11 +81,11 @@ class People:
         """Return the id of somebody's direct messages with the bot."""
         return self.workspace.direct(user, team or self.team).id
 
-    def add_usergroup(self, name: str, users: Sequence[str]) -> str:
+    def add_usergroup(self, name: str, users: Sequence[str], team: Team | None = None) -> str:
         """Add a user group and return its id."""
         with self.workspace.changed:
             group = self.workspace.next_id("S")
-            self.workspace.usergroups[group] = (name, self.team.id, list(users))
+            self.workspace.usergroups[group] = (name, (team or self.team).id, list(users))
             return group
 
     def person(self, user: str) -> Person:
