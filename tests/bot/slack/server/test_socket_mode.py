@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
@@ -142,6 +144,26 @@ def test_a_cut_socket_loses_no_event(slack: Slack, listener: Listener) -> None:
     assert listener.next().payload["event"]["text"] == "hello"
     slack.settle()
     assert slack.events_sent[0].attempts == ["connection_failed", "ok"]
+
+
+def test_ten_sockets_and_no_more(slack: Slack) -> None:
+    web = WebClient(slack.bot_token, base_url=slack.url)
+
+    async def first_words() -> list[dict[str, Any]]:
+        async with aiohttp.ClientSession() as session:
+            sockets = []
+            for _ in range(11):
+                url = web.apps_connections_open(app_token=slack.app_token)["url"]
+                sockets.append(await session.ws_connect(url))
+            words = [await socket.receive_json() for socket in sockets]
+            for socket in sockets:
+                await socket.close()
+            return words
+
+    words = asyncio.run(first_words())
+    assert [word["type"] for word in words] == ["hello"] * 10 + ["disconnect"]
+    assert words[9]["num_connections"] == 10
+    assert words[10]["reason"] == "too_many_websockets"
 
 
 def test_bolt_answers_in_the_thread(slack: Slack) -> None:
