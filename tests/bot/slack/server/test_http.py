@@ -126,7 +126,8 @@ def test_a_command_is_acknowledged_in_three_seconds_or_fails(
     run = slack.command(alice, general, "/ask", "hotel limit?")
     assert run.ack == {"text": "looking"}
     assert run.wait_for_responses(1)[0]["text"] == "210 euros"
-    assert [m.text for m in slack.ephemerals(general, alice)] == ["looking", "210 euros"]
+    # Whichever comes first: Bolt answers the request while the handler still runs.
+    assert {m.text for m in slack.ephemerals(general, alice)} == {"looking", "210 euros"}
     slack.courier.ack_seconds, receiver.slow = 0.1, 0.3
     assert slack.command(alice, general, "/ask").error == "operation_timeout"
 
