@@ -58,10 +58,13 @@ def test_a_mention_is_answered_once_in_its_thread(bot: Harbour) -> None:
 def test_who_must_wait_is_told_at_once_and_may_stop(bot: Harbour) -> None:
     bot.slack.faults.fail("agents.sessions.setStatus", error="unknown_method")
     bot.slack.faults.fail("assistant.threads.setStatus", error="unknown_method")
-    bot.slack.faults.fail("chat.postMessage", hang=3.0, channel=bot.general)
+    bot.slack.faults.fail("chat.postMessage", hang=5.0, channel=bot.general)
     first = mention(bot, LEAVE)
+    bot.slack.wait_for(lambda: bot.slack.faults.hit[-1].hang, "the worker to be busy")
     direct = bot.slack.dm(bot.bob)
-    waiting = [bot.slack.say(bot.bob, direct, LEAVE) for _ in range(2)]
+    waiting = [bot.slack.say(bot.bob, direct, LEAVE)]
+    wait_for_answer(bot, direct, waiting[0], "Looking that up")
+    waiting.append(bot.slack.say(bot.bob, direct, LEAVE))
     number_two = wait_for_answer(bot, direct, waiting[1], "You are number 2")
     bot.slack.click(bot.bob, number_two, STOP)
     wait_for_answer(bot, direct, waiting[1], "Stopped.")
