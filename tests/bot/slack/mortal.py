@@ -31,6 +31,7 @@ from training.nights import NightRecord
 _numbers = itertools.count(1)
 _alive: dict[str, Mortal] = {}
 _here = threading.local()
+_threads: list[threading.Thread] = []
 _PREFIX = re.compile(r"/api/(p\d+)/")
 
 
@@ -40,7 +41,7 @@ class Killed(BaseException):
 
 @contextmanager
 def quiet_deaths() -> Iterator[None]:
-    """Let threads die of `Killed` without a word; all else is told as before."""
+    """Let threads die of `Killed` without a word, and all of them before the end."""
     before = threading.excepthook
 
     def tell(what: threading.ExceptHookArgs) -> None:
@@ -51,6 +52,9 @@ def quiet_deaths() -> Iterator[None]:
     try:
         yield
     finally:
+        for thread in _threads:
+            thread.join(60)
+        _threads.clear()
         threading.excepthook = before
 
 
@@ -83,6 +87,7 @@ class Mortal:
 
     def start(self) -> bool:
         """Start; False if it died on the way."""
+        before = set(threading.enumerate())
         try:
             _here.process = self
             clients = Clients(self.nightshift.settings.slack)
@@ -93,6 +98,7 @@ class Mortal:
             return False
         finally:
             _here.process = None
+            _threads.extend(set(threading.enumerate()) - before)
         return True
 
     def take(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:

@@ -89,6 +89,7 @@ class Courier:
         self.disconnects: list[str] = []
         self.lose: Callable[[Sent], bool] = lambda _sent: False
         self.tasks: set[asyncio.Task[None]] = set()
+        self._came = asyncio.Event()  # set for a moment when a socket opens
         self._turn = 0
         self._opened = 0
 
@@ -159,11 +160,12 @@ class Courier:
 
     async def _next_socket(self, sent: Sent) -> Socket | None:
         seconds = self.socket_seconds if sent.kind == "events_api" else self.ack_seconds
-        end = asyncio.get_running_loop().time() + seconds
-        while not (ready := [s for s in self.sockets if not s.leaving]):
-            if asyncio.get_running_loop().time() > end:
-                return None
-            await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(seconds):
+                while not (ready := [s for s in self.sockets if not s.leaving]):
+                    await self._came.wait()
+        except TimeoutError:
+            return None
         self._turn += 1
         return ready[self._turn % len(ready)]
 
@@ -180,6 +182,8 @@ class Courier:
         with self.workspace.changed:
             self.sockets.append(socket)
             self.workspace.changed.notify_all()
+        self._came.set()
+        self._came.clear()
         await connection.send_json(self._hello())
         try:
             async for message in connection:
