@@ -38,6 +38,17 @@ def is_private(parts: Parts, origin: Origin) -> bool:
     return place.kind is PlaceKind.DIRECT or place.name.startswith(_GROUP_MESSAGE)
 
 
+def saw_answer(parts: Parts, answer_id: str, origin: Origin) -> bool:
+    """Return whether an answer is this person's own, or was shown to all where they are."""
+    feedback = parts.nightshift.feedback
+    if not feedback.knows(answer_id):
+        return False
+    if feedback.answer(answer_id).asker == named(origin.team, origin.user):
+        return True
+    here = (origin.team, origin.channel)
+    return any((post.team, post.channel) == here for post in parts.posts.of_answer(answer_id))
+
+
 def is_expert(parts: Parts, escalation: Escalation, user: str) -> bool:
     """Return whether somebody's answer counts.
 

@@ -55,7 +55,7 @@ def _answer(parts: Parts, asked: Command, respond: Respond) -> None:
     except PERSON_ERRORS as error:
         say(respond, escape(f"{error.problem} {error.mend}".strip()))
     except Exception:
-        logger.error("A command failed", exc_info=True)
+        logger.error("A command failed", exc_info=logger.isEnabledFor(logging.DEBUG))
         say(respond, _FAILED)
 
 

@@ -20,6 +20,7 @@ from bot.slack.experts import (
     is_private,
     may_resolve,
     post_call,
+    saw_answer,
 )
 from bot.slack.origin import Origin, action_value, late, origin_from, origin_of, replace, whisper
 from bot.slack.parts import Parts
@@ -94,7 +95,7 @@ def _confirm(parts: Parts, body: Mapping[str, Any]) -> None:
     origin, answer_id = origin_of(body), action_value(body)
     settings, nightshift = parts.settings, parts.nightshift
     client = parts.clients.of(origin.team)
-    if not nightshift.feedback.knows(answer_id):
+    if not saw_answer(parts, answer_id, origin):
         whisper(client, origin, Part(_GONE))
         return
     if settings.expert_channel:
@@ -111,7 +112,7 @@ def _ask_in_thread(parts: Parts, client: WebClient, answer_id: str, origin: Orig
     nightshift = parts.nightshift
     if not _is_member(parts, origin):
         whisper(client, origin, Part(_GUESTS))
-    elif not nightshift.feedback.knows(answer_id):
+    elif not saw_answer(parts, answer_id, origin):
         whisper(client, origin, Part(_GONE))
     elif not experts:
         human = nightshift.settings.answer.human

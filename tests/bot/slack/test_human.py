@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from bot.slack.escalations import Escalation, Escalations, EscalationStatus
+from bot.slack.experts import saw_answer
+from bot.slack.origin import Origin
 from bot.slack.views_human import (
     build_answer_modal,
     build_asked,
@@ -56,6 +58,16 @@ def call_in(at: Harbour, channel: str, thread: str = "") -> Message:
 def corrections_of(at: Harbour, answer: str) -> list[Correction]:
     found = at.parts.nightshift.feedback.corrections()
     return [each for each in found if each.answer_id == answer]
+
+
+def test_who_learns_the_id_of_an_answer_elsewhere_gets_no_question_out_of_it(at: Harbour) -> None:
+    answer, _ = at.answer()
+    team = at.slack.team_id
+    assert saw_answer(at.parts, answer, Origin(team, at.bob, at.general))
+    assert saw_answer(at.parts, answer, Origin(team, at.alice, "D0ELSEWHERE"))
+    assert not saw_answer(at.parts, answer, Origin(team, at.bob, "D0ELSEWHERE"))
+    assert not saw_answer(at.parts, answer, Origin("T0OTHER", at.alice, at.general))
+    assert not saw_answer(at.parts, "unknown", Origin(team, at.alice, at.general))
 
 
 def test_experts_of_a_channel_answer_in_its_thread(at: Harbour) -> None:
