@@ -37,7 +37,7 @@ from training.records import PairStatus
 RECENT = 8
 DAYS, WEEKS, UNANSWERED_DAYS = 14, 8, 30
 _TOPICS = 8
-# Between questions of the sample handbook that ask for one thing in other words: .6 and more.
+# A choice, tried on few questions: those that ask for one thing in other words are nearer.
 _NEAR = 0.6
 _PICTURE = "figures"
 

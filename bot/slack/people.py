@@ -100,11 +100,11 @@ class People:
 
     def is_admin(self, team: str, user: str) -> bool:
         """Return whether the settings name this person, or a user group that they are in."""
-        return self.is_one_of(team, user, sorted(self._trusted(team, self._settings.admins)))
+        return self.is_one_of(team, user, self._settings.admins)
 
     def is_one_of(self, team: str, user: str, names: Sequence[str]) -> bool:
         """Return whether names hold this person's id or a user group (id or handle) of theirs."""
-        plain = {name.lstrip("@").casefold() for name in names}
+        plain = {name.lstrip("@").casefold() for name in self._trusted(team, names)}
         if user.casefold() in plain:
             return True
         person = self.person(team, user)

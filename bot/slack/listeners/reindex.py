@@ -212,7 +212,9 @@ class Run:
             said = [escape(text) for text in (error.problem, error.mend) if text]
             return build_report([f"*Indexing {escape(self.what)} failed*", *said])
         except Exception:
-            logger.error("A run over the documents failed", exc_info=True)
+            logger.error(
+                "A run over the documents failed", exc_info=logger.isEnabledFor(logging.DEBUG)
+            )
             said = ["Something unexpected went wrong; the bot's log has the details."]
             return build_report([f"*Indexing {escape(self.what)} failed*", *said])
         seconds = time.monotonic() - begun

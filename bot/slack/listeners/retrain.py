@@ -129,7 +129,7 @@ class Run:
             logger.warning("A night can't be run: %s", type(error).__name__)
             return build_report([head, escape(error.problem), escape(error.mend)])
         except Exception:
-            logger.error("A night can't be run", exc_info=True)
+            logger.error("A night can't be run", exc_info=logger.isEnabledFor(logging.DEBUG))
             return build_report([head, "It failed unexpectedly; the bot's log has the details."])
         standing = standing_of(self.parts.nightshift)
         told = night.id and is_admin_channel(self.parts, self.spot.team, self.spot.channel)
