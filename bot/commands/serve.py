@@ -172,7 +172,7 @@ def _serve_pages(
             raise
         console.print(f"{error.problem} So there is no /healthz; {error.mend.lower()}")
         return
-    console.print(f"Health: http://{host}:{bound}/healthz, /readyz and /metrics")
+    console.print(f"Health: http://{host}:{bound}/healthz (and /readyz, /metrics)")
 
 
 def _ask_to_stop(_number: int, _frame: FrameType | None) -> None:
