@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.slack.blocks import Block, Part, Reply
+from bot.slack.blocks import Part, Reply
+from bot.slack.elements import Block, section
 from bot.slack.mrkdwn import escape, split
-from bot.slack.reports import build_report, confirmed_button, section
+from bot.slack.reports import build_report, confirmed_button
 from training.manifest import AdapterManifest
 
 ROLLBACK = "nightshift_rollback"

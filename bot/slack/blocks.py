@@ -13,6 +13,7 @@ from bot.answer import Answer
 from bot.attachments import SOURCE as ATTACHED
 from bot.passages import Passage
 from bot.respond import NEAREST
+from bot.slack.elements import Block, button, context, plain, section
 from bot.slack.inline import (
     links_in,
     markdown_link,
@@ -25,8 +26,6 @@ from bot.slack.inline import (
 from bot.slack.mrkdwn import split
 from bot.slack.rendering import MAX_TEXT, Body, render_body
 from bot.support import Confidence
-
-Block = dict[str, Any]
 
 # What can be pressed. A value is the answer's id; of a vote, the vote stands behind it.
 VOTE = "nightshift_vote"
@@ -85,7 +84,7 @@ def build_answer_reply(
     pressed = [vote_block(answer.id), *_buttons(answer.id, ask=unsure, share=may_share)]
     *parts, last = [
         *(Part(body.mrkdwn, (_markdown(body),)) for body in bodies),
-        *(Part(lines, (_context(lines),)) for lines in split(listed, MAX_SECTION)),
+        *(Part(lines, (context(lines),)) for lines in split(listed, MAX_SECTION)),
     ]
     if parts and len(parts[-1].text) + len(last.text) < MAX_TEXT and listed == last.text:
         above = parts.pop()
@@ -108,8 +107,7 @@ def build_waiting_part(task_id: str, position: int) -> Part:
     before = "one question is" if position == 1 else f"{position} questions are"
     waiting = f"You are number {position + 1}: {before} before yours. I'll answer here."
     text = waiting if position else LOOKING
-    section = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-    return Part(text, (section, _stop(task_id)))
+    return Part(text, (section(text), _stop(task_id)))
 
 
 def build_growing_part(task_id: str, text: str) -> Part:
@@ -128,7 +126,11 @@ def vote_block(answer_id: str) -> Block:
     Source: https://docs.slack.dev/reference/block-kit/block-elements/feedback-buttons-element
     """
     up, down = (
-        {"text": _plain(sign), "value": f"{answer_id}:{value}", "accessibility_label": label}
+        {
+            "text": plain(sign, emoji=True),
+            "value": f"{answer_id}:{value}",
+            "accessibility_label": label,
+        }
         for sign, value, label in (("👍", 1, "This helped"), ("👎", -1, "This didn't help"))
     )
     element = {"type": "feedback_buttons", "action_id": VOTE}
@@ -140,20 +142,18 @@ def vote_block(answer_id: str) -> Block:
 
 def plain_blocks(blocks: Sequence[Block]) -> list[Block]:
     """Return blocks for a Slack that has neither `markdown` nor `context_actions` blocks."""
-    plain: list[Block] = []
+    shown: list[Block] = []
     for block in blocks:
         if block["type"] == "markdown":
             texts = (body.mrkdwn for body in render_body(block["text"], _any_link, MAX_SECTION))
-            plain += [
-                {"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts
-            ]
+            shown += [section(text) for text in texts]
         elif block["type"] == "context_actions":
-            plain.append({"type": "actions", "elements": _plain_votes(block["elements"])})
-        elif block["type"] == "actions" and plain and plain[-1]["type"] == "actions":
-            plain[-1]["elements"] += block["elements"]
+            shown.append({"type": "actions", "elements": _plain_votes(block["elements"])})
+        elif block["type"] == "actions" and shown and shown[-1]["type"] == "actions":
+            shown[-1]["elements"] += block["elements"]
         else:
-            plain.append(block)
-    return plain
+            shown.append(block)
+    return shown
 
 
 def reply_json(reply: Reply) -> list[dict[str, Any]]:
@@ -213,23 +213,16 @@ def _source(number: int, source: Passage) -> str:
     return f"[{number}] {place} ({mrkdwn_text(path)})" if path else f"[{number}] {place}"
 
 
-def _context(text: str) -> Block:
-    """Return lines in small print."""
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
-
-
 def _buttons(answer_id: str, *, ask: bool, share: bool) -> list[Block]:
     wanted = ((ask, "Ask a human", ASK_HUMAN), (share, "Share to channel", SHARE))
-    elements = [_button(text, action, answer_id) for shown, text, action in wanted if shown]
+    elements = [
+        button(text, action, answer_id, emoji=True) for shown, text, action in wanted if shown
+    ]
     return [{"type": "actions", "elements": elements}] if elements else []
 
 
 def _stop(task_id: str) -> Block:
-    return {"type": "actions", "elements": [_button("Stop", STOP, task_id)]}
-
-
-def _button(text: str, action: str, value: str) -> Block:
-    return {"type": "button", "text": _plain(text), "action_id": action, "value": value}
+    return {"type": "actions", "elements": [button("Stop", STOP, task_id, emoji=True)]}
 
 
 def _plain_votes(elements: Sequence[Block]) -> list[Block]:
@@ -237,8 +230,9 @@ def _plain_votes(elements: Sequence[Block]) -> list[Block]:
     for element in elements:
         for side, action in (("positive_button", VOTE), ("negative_button", VOTE_DOWN)):
             label = element[side]["accessibility_label"]
-            button = _button(element[side]["text"]["text"], action, element[side]["value"])
-            buttons.append({**button, "accessibility_label": label})
+            text, value = element[side]["text"]["text"], element[side]["value"]
+            pressed = button(text, action, value, emoji=True)
+            buttons.append({**pressed, "accessibility_label": label})
     return buttons
 
 
@@ -249,10 +243,6 @@ def _said(text: str) -> Body:
 
 def _markdown(body: Body) -> Block:
     return {"type": "markdown", "text": body.markdown}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text, "emoji": True}
 
 
 def _any_link(_url: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 
 from bot.slack.blocks import Reply
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.origin import Origin, whisper
+from bot.slack.origin import Origin, late, whisper
 from bot.slack.parts import Parts
 
 # A response URL may be used five times.
@@ -53,6 +53,31 @@ def pressed(origin: Origin, body: Mapping[str, Any]) -> Command:
 def is_new(parts: Parts, command: Command) -> bool:
     """Return whether a command comes for the first time; Slack may send it again."""
     return parts.queue.claim(command.team, [f"command:{command.trigger}"])
+
+
+def job_listeners(
+    parts: Parts, begin: Callable[[Parts, Command], str]
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the listeners to a command that starts a long job, and to the Home tab's button.
+
+    Args:
+        parts: What the job works with.
+        begin: Starts the job, if it may be; returns what the person is told (mrkdwn).
+    """
+
+    def start(command: Mapping[str, Any], respond: Respond) -> None:
+        asked = command_of(command)
+        if is_new(parts, asked):
+            say(respond, begin(parts, asked))
+
+    def press(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
+        asked = pressed(origin, body)
+        if is_new(parts, asked):
+            said = begin(parts, asked)
+            if said != BEGAN_DIRECT:
+                write_to(client, origin.user, said)
+
+    return start, late(parts, press)
 
 
 def acknowledge(ack: Ack) -> None:

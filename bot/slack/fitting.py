@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.blocks import Block, plain_blocks
+from bot.slack.blocks import plain_blocks
 from bot.slack.clients import kind_of
+from bot.slack.elements import Block
 
 T = TypeVar("T")
 

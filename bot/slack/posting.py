@@ -11,8 +11,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.slack.blocks import Block, Part, plain_blocks
+from bot.slack.blocks import Part, plain_blocks
 from bot.slack.clients import kind_of
+from bot.slack.elements import Block
 from bot.slack.pacing import Abilities, Pacing, impatient, is_outage
 from bot.work import Task
 

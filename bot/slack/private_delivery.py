@@ -12,7 +12,6 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from bot.slack.blocks import (
-    Block,
     Part,
     Reply,
     build_notice_reply,
@@ -20,6 +19,7 @@ from bot.slack.blocks import (
     reply_json,
 )
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.elements import Block
 from bot.slack.pacing import SlackBusyError, is_outage
 from bot.slack.posting import Poster
 from bot.slack.request import SlackRequest

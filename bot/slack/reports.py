@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from bot.slack.blocks import Block, Part, Reply
+from bot.slack.blocks import Part, Reply
+from bot.slack.elements import Block, plain, section
 from bot.slack.mrkdwn import split
 
 # A section takes 3,000 characters, and chat.update 4,000 of plain text.
@@ -27,11 +28,6 @@ def build_report(lines: Sequence[str], buttons: Sequence[Block] = ()) -> Reply:
     return Reply(tuple(parts))
 
 
-def section(text: str) -> Block:
-    """Return a section with mrkdwn."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
 def confirmed_button(
     label: str, action_id: str, value: str, question: str, *, danger: bool = False
 ) -> Block:
@@ -49,12 +45,12 @@ def confirmed_button(
         "type": "button",
         "action_id": action_id,
         "value": value,
-        "text": {"type": "plain_text", "text": label},
+        "text": plain(label),
         "confirm": {
-            "title": {"type": "plain_text", "text": "Are you sure?"},
-            "text": {"type": "plain_text", "text": question},
-            "confirm": {"type": "plain_text", "text": label},
-            "deny": {"type": "plain_text", "text": "Leave it"},
+            "title": plain("Are you sure?"),
+            "text": plain(question),
+            "confirm": plain(label),
+            "deny": plain("Leave it"),
             **style,
         },
         **style,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from bot.slack.blocks import Block
+from bot.slack.elements import Block, button, context, divider, header, mrkdwn, section
 from bot.slack.home import UNANSWERED_DAYS, Asked, Desk, Home, SourceShown
 from bot.slack.mrkdwn import escape
 from bot.slack.picture import in_signs, in_words
@@ -30,7 +30,7 @@ _LINES_A_SECTION = 10
 def build_home(home: Home) -> Block:
     """Return the view to be published."""
     if home.refusal:
-        return _view([_header("Nightshift"), _section(escape(home.refusal))])
+        return _view([header("Nightshift"), section(escape(home.refusal))])
     return _view(
         [
             *_how_to_ask(home.bot_user),
@@ -45,8 +45,8 @@ def build_home(home: Home) -> Block:
 def _how_to_ask(bot_user: str) -> list[Block]:
     bot = f"<@{bot_user}>" if bot_user else "me"
     return [
-        _header("Ask your company's documents"),
-        _section(
+        header("Ask your company's documents"),
+        section(
             "I answer from the pages that you may read, and name them so that you can check.\n"
             "• *Here, under Messages:* only you see the answer.\n"
             f"• *In a channel:* mention {bot}. Everyone there reads along, so I use only what "
@@ -58,16 +58,16 @@ def _how_to_ask(bot_user: str) -> list[Block]:
 
 
 def _known(sources: Sequence[SourceShown] | None) -> list[Block]:
-    blocks: list[Block] = [{"type": "divider"}, _header("What I know")]
+    blocks: list[Block] = [divider(), header("What I know")]
     if sources is None:
-        return [*blocks, _section("I can't reach the documents at the moment. Please try again.")]
+        return [*blocks, section("I can't reach the documents at the moment. Please try again.")]
     if not sources:
-        return [*blocks, _section("No documents that you may read yet.")]
+        return [*blocks, section("No documents that you may read yet.")]
     lines = [_source_line(source) for source in sources[:_SHOWN_SOURCES]]
     left = len(sources) - _SHOWN_SOURCES
     note = "Counted are the documents that you may read."
     more = f"{left} more sources. " if left > 0 else ""
-    return [*blocks, *_sections(lines), _context(more + note)]
+    return [*blocks, *_sections(lines), context(more + note)]
 
 
 def _source_line(source: SourceShown) -> str:
@@ -77,9 +77,9 @@ def _source_line(source: SourceShown) -> str:
 
 
 def _recent(asked: Sequence[Asked]) -> list[Block]:
-    blocks: list[Block] = [{"type": "divider"}, _header("Your last questions")]
+    blocks: list[Block] = [divider(), header("Your last questions")]
     if not asked:
-        return [*blocks, _section("None yet. Write me one under Messages.")]
+        return [*blocks, section("None yet. Write me one under Messages.")]
     return [*blocks, *_sections([_asked_line(each) for each in asked])]
 
 
@@ -103,16 +103,12 @@ def _privacy(opted_out: bool, learns_private: bool) -> list[Block]:
         if opted_out
         else "*Your questions and corrections may train.*"
     )
-    button: Block = {
-        "type": "button",
-        "action_id": TRAINING,
-        "text": _plain("Let them train" if opted_out else "Don't learn from me"),
-        "value": IN if opted_out else OUT,
-    }
+    label = "Let them train" if opted_out else "Don't learn from me"
+    change = button(label, TRAINING, IN if opted_out else OUT)
     return [
-        {"type": "divider"},
-        _header("Your privacy"),
-        _section(
+        divider(),
+        header("Your privacy"),
+        section(
             "*Stored:* your questions, the answers with their pages, your votes and corrections, "
             "in your company's own database.\n"
             f"*Learnt from, at night:* answers that people voted up; {trains}\n"
@@ -120,7 +116,7 @@ def _privacy(opted_out: bool, learns_private: bool) -> list[Block]:
             "what trains, and read public questions that I couldn't answer. Whoever runs the "
             "database could read all of it."
         ),
-        {**_section(now), "accessory": button},
+        {**section(now), "accessory": change},
     ]
 
 
@@ -132,19 +128,19 @@ def _for_admins(desk: Desk) -> list[Block]:
         f"*Documents that couldn't be read*\n{desk.failed_documents}",
     ]
     return [
-        {"type": "divider"},
-        _header("For admins"),
-        {"type": "section", "fields": [_mrkdwn(field) for field in fields]},
-        _section(f"*Last night*\n{_night(desk.last_night)}"),
+        divider(),
+        header("For admins"),
+        {"type": "section", "fields": [mrkdwn(field) for field in fields]},
+        section(f"*Last night*\n{_night(desk.last_night)}"),
         _figures(desk),
-        _section(_gaps(desk)),
+        section(_gaps(desk)),
         {
             "type": "actions",
             "elements": [
-                _button("Reindex documents", REINDEX),
-                _button("Run the night now", RETRAIN),
-                _button("Review pairs", PAIRS),
-                _button("Channels", CHANNELS),
+                button("Reindex documents", REINDEX),
+                button("Run the night now", RETRAIN),
+                button("Review pairs", PAIRS),
+                button("Channels", CHANNELS),
             ],
         },
     ]
@@ -166,7 +162,7 @@ def _night(night: NightRecord | None) -> str:
 
 def _figures(desk: Desk) -> Block:
     if not desk.picture:
-        return _section(in_signs(desk.days, desk.weeks))
+        return section(in_signs(desk.days, desk.weeks))
     return {
         "type": "image",
         "slack_file": {"id": desk.picture},
@@ -191,7 +187,7 @@ def _gaps(desk: Desk) -> str:
 
 def _sections(lines: Sequence[str]) -> list[Block]:
     return [
-        _section("\n".join(lines[start : start + _LINES_A_SECTION]))
+        section("\n".join(lines[start : start + _LINES_A_SECTION]))
         for start in range(0, len(lines), _LINES_A_SECTION)
     ]
 
@@ -216,27 +212,3 @@ def _one_line(text: str, limit: int) -> str:
 
 def _view(blocks: list[Block]) -> Block:
     return {"type": "home", "blocks": blocks}
-
-
-def _header(text: str) -> Block:
-    return {"type": "header", "text": _plain(text)}
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(text)}
-
-
-def _context(text: str) -> Block:
-    return {"type": "context", "elements": [_mrkdwn(text)]}
-
-
-def _button(text: str, action_id: str) -> Block:
-    return {"type": "button", "action_id": action_id, "text": _plain(text)}
-
-
-def _mrkdwn(text: str) -> Block:
-    return {"type": "mrkdwn", "text": text}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text}

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.slack.blocks import Block, Part
+from bot.slack.blocks import Part
+from bot.slack.elements import Block, button, context, input_block, plain, section
 from bot.slack.escalations import Escalation
 from bot.slack.mrkdwn import escape, split
 
@@ -38,18 +39,18 @@ def build_call(escalation: Escalation, experts: Sequence[str]) -> Part:
     who = f"<@{escalation.asked_by}>"
     called = f"{mentions(experts)}\n" if experts and not escalation.resolved else ""
     text = f"{called}{who} asks for a human's answer:\n{_quoted(escalation.question)}"
-    blocks: list[Block] = [_section(text)]
+    blocks: list[Block] = [section(text)]
     if escalation.resolved:
         outcome = f"✅ Resolved by <@{escalation.resolved_by}>."
-        return Part(f"{text}\n{outcome}", (*blocks, _context(outcome)))
+        return Part(f"{text}\n{outcome}", (*blocks, context(outcome)))
     hint = "Answer in this thread or by the button. Your answer is kept, for an admin to review."
-    blocks.append(_context(hint))
+    blocks.append(context(hint))
     blocks.append(
         {
             "type": "actions",
             "elements": [
-                _button("Answer", ANSWER, escalation.id, "primary"),
-                _button("Mark as resolved", RESOLVE, escalation.id),
+                button("Answer", ANSWER, escalation.id, style="primary"),
+                button("Mark as resolved", RESOLVE, escalation.id),
             ],
         }
     )
@@ -59,8 +60,8 @@ def build_call(escalation: Escalation, experts: Sequence[str]) -> Part:
 def build_asked(escalation: Escalation) -> Part:
     """Return what the asker of a private question sees once the experts are asked."""
     text = f"I've asked the experts in <#{escalation.channel}>. Their answer comes here."
-    button = _button("Mark as resolved", RESOLVE, escalation.id)
-    return Part(text, (_section(text), {"type": "actions", "elements": [button]}))
+    resolve = button("Mark as resolved", RESOLVE, escalation.id)
+    return Part(text, (section(text), {"type": "actions", "elements": [resolve]}))
 
 
 def build_human_answer(escalation: Escalation, *, with_question: bool) -> tuple[Part, ...]:
@@ -76,8 +77,8 @@ def build_human_answer(escalation: Escalation, *, with_question: bool) -> tuple[
     head = "\n".join(lines)
     first, *others = split(escape(escalation.proposal), _SECTION)
     return (
-        Part(f"{head}\n{first}", (_section(head), _section(first))),
-        *(Part(piece, (_section(piece),)) for piece in others),
+        Part(f"{head}\n{first}", (section(head), section(first))),
+        *(Part(piece, (section(piece),)) for piece in others),
     )
 
 
@@ -87,15 +88,15 @@ def build_confirm_modal(question: str, channel: str, metadata: str) -> Block:
         "type": "modal",
         "callback_id": CONFIRM_VIEW,
         "private_metadata": metadata,
-        "title": _plain("Ask a human"),
-        "submit": _plain("Ask"),
-        "close": _plain("Cancel"),
+        "title": plain("Ask a human"),
+        "submit": plain("Ask"),
+        "close": plain("Cancel"),
         "blocks": [
-            _section(
+            section(
                 f"The experts in {_channel(channel)} will see your name and this question. "
                 "They won't see what I answered."
             ),
-            _input("question", "Your question", question[:MAX_TEXT]),
+            _text_input("question", "Your question", question[:MAX_TEXT]),
         ],
     }
 
@@ -106,12 +107,12 @@ def build_answer_modal(escalation: Escalation, metadata: str) -> Block:
         "type": "modal",
         "callback_id": ANSWER_VIEW,
         "private_metadata": metadata,
-        "title": _plain("Answer"),
-        "submit": _plain("Send"),
-        "close": _plain("Cancel"),
+        "title": plain("Answer"),
+        "submit": plain("Send"),
+        "close": plain("Cancel"),
         "blocks": [
-            _section(f"<@{escalation.asked_by}> asks:\n{_quoted(escalation.question)}"),
-            _input("answer", "Your answer", escalation.proposal[:MAX_TEXT]),
+            section(f"<@{escalation.asked_by}> asks:\n{_quoted(escalation.question)}"),
+            _text_input("answer", "Your answer", escalation.proposal[:MAX_TEXT]),
         ],
     }
 
@@ -120,9 +121,9 @@ def build_nobody_modal(admins: Sequence[str], human: str) -> Block:
     """Return the modal that says that no expert is named."""
     return {
         "type": "modal",
-        "title": _plain("Ask a human"),
-        "close": _plain("Close"),
-        "blocks": [_section(nobody_text(admins, human))],
+        "title": plain("Ask a human"),
+        "close": plain("Close"),
+        "blocks": [section(nobody_text(admins, human))],
     }
 
 
@@ -156,11 +157,11 @@ def problem_of(text: str) -> str:
 
 
 def _mention(name: str) -> str:
-    plain = name.lstrip("@")
-    if _USER.match(plain):
-        return f"<@{plain}>"
-    if _GROUP.match(plain):
-        return f"<!subteam^{plain}>"
+    bare = name.lstrip("@")
+    if _USER.match(bare):
+        return f"<@{bare}>"
+    if _GROUP.match(bare):
+        return f"<!subteam^{bare}>"
     return escape(name)
 
 
@@ -176,7 +177,7 @@ def _quoted(text: str) -> str:
     return shown if len(shown) <= _SECTION - 600 else _quoted(cut[: len(cut) * 2 // 3])
 
 
-def _input(block_id: str, label: str, text: str) -> Block:
+def _text_input(block_id: str, label: str, text: str) -> Block:
     element: Block = {
         "type": "plain_text_input",
         "action_id": "text",
@@ -185,26 +186,4 @@ def _input(block_id: str, label: str, text: str) -> Block:
     }
     if text:
         element["initial_value"] = text
-    return {"type": "input", "block_id": block_id, "label": _plain(label), "element": element}
-
-
-def _button(text: str, action_id: str, value: str, style: str = "") -> Block:
-    button: Block = {
-        "type": "button",
-        "text": _plain(text),
-        "action_id": action_id,
-        "value": value,
-    }
-    return button | ({"style": style} if style else {})
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-def _context(text: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text}
+    return input_block(block_id, label, element)

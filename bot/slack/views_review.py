@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.blocks import Block, Part
+from bot.slack.blocks import Part
+from bot.slack.elements import Block, button, context, divider, input_block, plain, section
 from bot.slack.mrkdwn import escape, split
 from training.records import AnswerRecord, Correction, Pair, SourceRecord
 
@@ -94,14 +95,14 @@ def build_pairs_message(
     items = waiting_items(pairs, corrections)
     last = max(0, (len(items) - 1) // PER_PAGE)
     page = min(max(page, 0), last)
-    blocks: list[Block] = [_context(note)] if note else []
+    blocks: list[Block] = [context(note)] if note else []
     count = f"*{len(items)} wait for a review.*" if len(items) != 1 else "*1 waits for a review.*"
-    blocks.append(_section(count if items else _NOTHING))
+    blocks.append(section(count if items else _NOTHING))
     for item in items[page * PER_PAGE : (page + 1) * PER_PAGE]:
         blocks += _item_blocks(item, page)
     if hidden:
         blocks.append(
-            _context(
+            context(
                 f"Not shown: {_corrections(hidden)} of answers that not everyone may see; "
                 "these don't train."
             )
@@ -121,29 +122,28 @@ def build_edit_modal(item: Waiting, metadata: str) -> Block:
     """
     pieces = split(item.answer, _INPUT) or [""]
     inputs = [
-        {
-            "type": "input",
-            "block_id": f"answer{number}",
-            "optional": number > 0,
-            "label": _plain("Answer to be taught" if number == 0 else "Answer, continued"),
-            "element": {
+        input_block(
+            f"answer{number}",
+            "Answer to be taught" if number == 0 else "Answer, continued",
+            {
                 "type": "plain_text_input",
                 "action_id": "text",
                 "multiline": True,
                 "max_length": _INPUT,
                 "initial_value": piece,
             },
-        }
+            optional=number > 0,
+        )
         for number, piece in enumerate(pieces)
     ]
     return {
         "type": "modal",
         "callback_id": EDIT_VIEW,
         "private_metadata": metadata,
-        "title": _plain("Edit and approve"),
-        "submit": _plain("Approve"),
-        "close": _plain("Cancel"),
-        "blocks": [_section(f"*Question*\n{_quoted(item.question, 2_000)}"), *inputs],
+        "title": plain("Edit and approve"),
+        "submit": plain("Approve"),
+        "close": plain("Cancel"),
+        "blocks": [section(f"*Question*\n{_quoted(item.question, 2_000)}"), *inputs],
     }
 
 
@@ -162,14 +162,14 @@ def _item_blocks(item: Waiting, page: int) -> list[Block]:
     lines.append(f"*{label}*\n{_quoted(item.answer, _ANSWER)}")
     value = f"{item.kind}:{item.id}:{page}"
     buttons = [
-        _button("Approve", APPROVE, value, "primary"),
-        _button("Edit", EDIT, value),
-        _button("Reject", REJECT, value, "danger"),
+        button("Approve", APPROVE, value, style="primary"),
+        button("Edit", EDIT, value),
+        button("Reject", REJECT, value, style="danger"),
     ]
     return [
-        {"type": "divider"},
-        _section("\n".join(lines)),
-        _context(item.why),
+        divider(),
+        section("\n".join(lines)),
+        context(item.why),
         {"type": "actions", "elements": buttons},
     ]
 
@@ -177,9 +177,9 @@ def _item_blocks(item: Waiting, page: int) -> list[Block]:
 def _pager(page: int, last: int) -> Block:
     buttons = []
     if page:
-        buttons.append(_button("Previous page", f"{PAGE}_back", str(page - 1)))
+        buttons.append(button("Previous page", f"{PAGE}_back", str(page - 1)))
     if page < last:
-        buttons.append(_button("Next page", PAGE, str(page + 1)))
+        buttons.append(button("Next page", PAGE, str(page + 1)))
     return {"type": "actions", "elements": buttons}
 
 
@@ -219,25 +219,3 @@ def _quoted(text: str, limit: int) -> str:
 
 def _as_quotation(text: str) -> str:
     return "\n".join(f"> {escape(line)}" for line in text.splitlines() if line.strip())
-
-
-def _button(text: str, action_id: str, value: str, style: str = "") -> Block:
-    button: Block = {
-        "type": "button",
-        "text": _plain(text),
-        "action_id": action_id,
-        "value": value,
-    }
-    return button | ({"style": style} if style else {})
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-def _context(text: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text}

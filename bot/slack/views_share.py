@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.slack.blocks import Block, Part, Reply
+from bot.slack.blocks import Part, Reply
+from bot.slack.elements import Block, section
 from bot.slack.mrkdwn import escape
 
 _SHOWN_QUESTION = 400
@@ -23,9 +24,9 @@ def build_shared(reply: Reply, sharer: str, question: str, action_id: str) -> Re
     first = True
     parts = []
     for part in reply.parts:
-        blocks = without_action(part.blocks or (_section(part.text),), action_id)
+        blocks = without_action(part.blocks or (section(part.text),), action_id)
         if first:
-            blocks = [_section(head), *blocks]
+            blocks = [section(head), *blocks]
         parts.append(Part(f"{head}\n{part.text}" if first else part.text, tuple(blocks)))
         first = False
     return Reply(tuple(parts))
@@ -48,7 +49,3 @@ def without_action(blocks: Sequence[Block], action_id: str) -> list[Block]:
 def _short(question: str) -> str:
     line = " ".join(question.split())
     return escape(line if len(line) <= _SHOWN_QUESTION else f"{line[:_SHOWN_QUESTION]}…")
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.slack.blocks import Block
+from bot.slack.elements import Block, input_block, option, plain
 
 ASKED_VIEW = "nightshift_asked_about"
 MAX_QUESTION = 3_000
@@ -22,7 +22,7 @@ def build_ask_modal(text: str, metadata: str, files: int = 0) -> Block:
         metadata: Comes back with the submission.
         files: How many files of the message are read for the question.
     """
-    options = [{"text": _plain(label), "value": value} for value, label in _CHOICES.items()]
+    options = [option(label, value) for value, label in _CHOICES.items()]
     notes = []
     if len(text) > MAX_QUESTION:
         notes.append(f"The message is long; its first {MAX_QUESTION:,} characters are here.")
@@ -36,34 +36,22 @@ def build_ask_modal(text: str, metadata: str, files: int = 0) -> Block:
     }
     if text:
         question["initial_value"] = text[:MAX_QUESTION]
-    question_block: Block = {
-        "type": "input",
-        "block_id": "question",
-        "label": _plain("Your question"),
-        "element": question,
+    where = {
+        "type": "radio_buttons",
+        "action_id": "choice",
+        "options": options,
+        "initial_option": options[0],
     }
-    if notes:
-        question_block["hint"] = _plain(" ".join(notes))
     return {
         "type": "modal",
         "callback_id": ASKED_VIEW,
         "private_metadata": metadata,
-        "title": _plain("Ask about this"),
-        "submit": _plain("Ask"),
-        "close": _plain("Cancel"),
+        "title": plain("Ask about this"),
+        "submit": plain("Ask"),
+        "close": plain("Cancel"),
         "blocks": [
-            question_block,
-            {
-                "type": "input",
-                "block_id": "where",
-                "label": _plain("Where should the answer be?"),
-                "element": {
-                    "type": "radio_buttons",
-                    "action_id": "choice",
-                    "options": options,
-                    "initial_option": options[0],
-                },
-            },
+            input_block("question", "Your question", question, hint=" ".join(notes)),
+            input_block("where", "Where should the answer be?", where),
         ],
     }
 
@@ -77,7 +65,3 @@ def choice_in(values: Mapping[str, Any]) -> str:
     """Return who is to see the answer: `ONLY_ME` unless the other is chosen."""
     chosen = (values["where"]["choice"].get("selected_option") or {}).get("value")
     return IN_THREAD if chosen == IN_THREAD else ONLY_ME
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text}

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.blocks import Block, Part
+from bot.slack.blocks import Part
+from bot.slack.elements import Block, button, context, input_block, option, plain, section
 from bot.slack.mrkdwn import MAX_CHARACTERS, split
 from training.feedback import MAX_REASON
 
@@ -48,13 +49,9 @@ def with_tally(text: str, blocks: Sequence[Block], up: int, down: int) -> Part:
     """Return a message of an answer with the votes on it in a line below; 0 of each shows none."""
     shown = [block for block in blocks if block.get("block_id") != _TALLY]
     if not shown:
-        shown = [
-            {"type": "section", "text": {"type": "mrkdwn", "text": piece}}
-            for piece in split(text, MAX_CHARACTERS - 1_000)
-        ]
+        shown = [section(piece) for piece in split(text, MAX_CHARACTERS - 1_000)]
     if (up or down) and len(shown) < _BLOCKS:
-        line = {"type": "mrkdwn", "text": f"👍 {up} · 👎 {down}"}
-        shown.append({"type": "context", "block_id": _TALLY, "elements": [line]})
+        shown.append({**context(f"👍 {up} · 👎 {down}"), "block_id": _TALLY})
     # With blocks, the text is what notifications show; chat.update takes 4,000 characters.
     return Part((split(text) or [""])[0], tuple(shown))
 
@@ -63,17 +60,17 @@ def build_thanks(answer_id: str, value: int) -> Part:
     """Return what the person sees who pressed a thumb."""
     thumb = "👍" if value > 0 else "👎"
     text = f"Thank you. Your {thumb} counts; only your last vote does."
-    buttons = [_button("Take it back", VOTE_BACK, answer_id)]
+    buttons = [button("Take it back", VOTE_BACK, answer_id)]
     if value < 0:
-        buttons.insert(0, _button("Tell why", WHY, answer_id))
-    return Part(text, (_section(text), {"type": "actions", "elements": buttons}))
+        buttons.insert(0, button("Tell why", WHY, answer_id))
+    return Part(text, (section(text), {"type": "actions", "elements": buttons}))
 
 
 def build_why_offer(answer_id: str) -> Part:
     """Return what the person sees who gave a thumbs-down by reaction."""
     text = "Thank you for the 👎. What was wrong, and do you know the right answer?"
-    buttons = [_button("Tell why", WHY, answer_id)]
-    return Part(text, (_section(text), {"type": "actions", "elements": buttons}))
+    buttons = [button("Tell why", WHY, answer_id)]
+    return Part(text, (section(text), {"type": "actions", "elements": buttons}))
 
 
 def build_why_modal(metadata: str) -> Block:
@@ -82,22 +79,23 @@ def build_why_modal(metadata: str) -> Block:
     Args:
         metadata: Comes back with the submission.
     """
-    options = [{"text": _plain(label), "value": value} for value, label in REASONS.items()]
+    options = [option(label, value) for value, label in REASONS.items()]
     reason = {"type": "radio_buttons", "action_id": "choice", "options": options}
     return {
         "type": "modal",
         "callback_id": WHY_VIEW,
         "private_metadata": metadata,
-        "title": _plain("What was wrong?"),
-        "submit": _plain("Send"),
-        "close": _plain("Cancel"),
+        "title": plain("What was wrong?"),
+        "submit": plain("Send"),
+        "close": plain("Cancel"),
         "blocks": [
-            _input("reason", "Your 👎 counts already. Why was it?", reason),
-            _input("words", "In your words", _text(_WORDS)),
-            _input(
+            input_block("reason", "Your 👎 counts already. Why was it?", reason, optional=True),
+            input_block("words", "In your words", _text(_WORDS), optional=True),
+            input_block(
                 "right",
                 "The right answer, if you know it",
                 _text(_RIGHT),
+                optional=True,
                 hint="A person reviews it before I learn from it.",
             ),
         ],
@@ -108,9 +106,9 @@ def build_note_modal(text: str) -> Block:
     """Return a modal that only says something."""
     return {
         "type": "modal",
-        "title": _plain("Nightshift"),
-        "close": _plain("Close"),
-        "blocks": [{"type": "section", "text": _plain(text)}],
+        "title": plain("Nightshift"),
+        "close": plain("Close"),
+        "blocks": [{"type": "section", "text": plain(text)}],
     }
 
 
@@ -132,17 +130,6 @@ def problems_of(given: Given) -> dict[str, str]:
     return problems
 
 
-def _input(block_id: str, label: str, element: Block, hint: str = "") -> Block:
-    block: Block = {
-        "type": "input",
-        "block_id": block_id,
-        "optional": True,
-        "label": _plain(label),
-        "element": element,
-    }
-    return block | ({"hint": _plain(hint)} if hint else {})
-
-
 def _text(most: int) -> Block:
     return {
         "type": "plain_text_input",
@@ -150,15 +137,3 @@ def _text(most: int) -> Block:
         "multiline": True,
         "max_length": most,
     }
-
-
-def _button(text: str, action_id: str, value: str) -> Block:
-    return {"type": "button", "text": _plain(text), "action_id": action_id, "value": value}
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text}

@@ -14,9 +14,9 @@ from bot.slack.adapter_blocks import PROMOTE, ROLLBACK, build_change_notice, rol
 from bot.slack.admins import is_admin_channel, name_of, refusal
 from bot.slack.blocks import Part
 from bot.slack.commands import acknowledge
+from bot.slack.elements import section
 from bot.slack.origin import Origin, action_value, late, origin_of, replace, whisper
 from bot.slack.parts import Parts
-from bot.slack.reports import section
 
 _NO_SUCH = "What a rollback goes back to has changed in the meantime. Look again before you do it."
 _ALREADY = "That adapter is live already."

@@ -11,8 +11,9 @@ from slack_sdk import WebClient
 
 from bot.activity import last_runs
 from bot.errors import PERSON_ERRORS
-from bot.slack.blocks import Block
+from bot.slack.channel_form import read_channel_form
 from bot.slack.channels import effective
+from bot.slack.elements import Block
 from bot.slack.listeners.messages import team_of
 from bot.slack.origin import Origin, action_value, late
 from bot.slack.parts import Parts
@@ -22,7 +23,6 @@ from bot.slack.views_channels import (
     PICK,
     build_channel_list,
     build_channel_modal,
-    read_channel_form,
 )
 from bot.source_names import known_names
 

@@ -11,8 +11,9 @@ from typing import Any
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import ASK_HUMAN, Block, Part
+from bot.slack.blocks import ASK_HUMAN, Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.elements import Block
 from bot.slack.experts import (
     close,
     experts_of,

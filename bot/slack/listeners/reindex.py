@@ -5,34 +5,21 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from slack_bolt import App, Respond
-from slack_sdk import WebClient
+from slack_bolt import App
 
 from bot.errors import PERSON_ERRORS
 from bot.generations import why_rebuild
 from bot.reindex import STEPS, reindex
 from bot.slack.admins import admin_room, name_of, refusal
 from bot.slack.blocks import Reply
-from bot.slack.commands import (
-    BEGAN_DIRECT,
-    BEGAN_HERE,
-    Command,
-    acknowledge,
-    command_of,
-    is_new,
-    pressed,
-    say,
-    write_to,
-)
+from bot.slack.commands import BEGAN_DIRECT, BEGAN_HERE, Command, acknowledge, job_listeners
 from bot.slack.index_report import build_index_report
 from bot.slack.jobs import JobStopped
 from bot.slack.mrkdwn import escape
-from bot.slack.origin import Origin, late
 from bot.slack.parts import Parts
 from bot.slack.progress import LiveMessage, Pace, Spot, progress_line
 from bot.slack.reports import build_report
@@ -73,21 +60,9 @@ class Wanted:
 
 def register(app: App, parts: Parts) -> None:
     """Listen to the command, and to the Home tab's button."""
-
-    def start(command: Mapping[str, Any], respond: Respond) -> None:
-        asked = command_of(command)
-        if is_new(parts, asked):
-            say(respond, start_reindex(parts, asked))
-
-    def press(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
-        asked = pressed(origin, body)
-        if is_new(parts, asked):
-            said = start_reindex(parts, asked)
-            if said != BEGAN_DIRECT:
-                write_to(client, origin.user, said)
-
+    start, press = job_listeners(parts, start_reindex)
     app.command("/reindex")(ack=acknowledge, lazy=[start])
-    app.action(REINDEX)(ack=acknowledge, lazy=[late(parts, press)])
+    app.action(REINDEX)(ack=acknowledge, lazy=[press])
 
 
 def wanted_of(words: Sequence[str]) -> Wanted | None:

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slack_bolt import App, Respond
-from slack_sdk import WebClient
+from slack_bolt import App
 
 from bot.errors import PERSON_ERRORS
 from bot.slack.admins import admin_room, is_admin_channel, name_of, refusal
 from bot.slack.blocks import Reply
-from bot.slack.commands import (
-    BEGAN_DIRECT,
-    BEGAN_HERE,
-    Command,
-    acknowledge,
-    command_of,
-    is_new,
-    pressed,
-    say,
-    write_to,
-)
+from bot.slack.commands import BEGAN_DIRECT, BEGAN_HERE, Command, acknowledge, job_listeners
 from bot.slack.mrkdwn import escape
 from bot.slack.night_report import build_night_report, headline
-from bot.slack.origin import Origin, late
 from bot.slack.parts import Parts
 from bot.slack.progress import LiveMessage, Pace, Spot, progress_line
 from bot.slack.reports import build_report
@@ -49,21 +37,9 @@ logger = logging.getLogger(__name__)
 
 def register(app: App, parts: Parts) -> None:
     """Listen to the command, and to the Home tab's button."""
-
-    def start(command: Mapping[str, Any], respond: Respond) -> None:
-        asked = command_of(command)
-        if is_new(parts, asked):
-            say(respond, start_retrain(parts, asked))
-
-    def press(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
-        asked = pressed(origin, body)
-        if is_new(parts, asked):
-            said = start_retrain(parts, asked)
-            if said != BEGAN_DIRECT:
-                write_to(client, origin.user, said)
-
+    start, press = job_listeners(parts, start_retrain)
     app.command("/retrain")(ack=acknowledge, lazy=[start])
-    app.action(RETRAIN)(ack=acknowledge, lazy=[late(parts, press)])
+    app.action(RETRAIN)(ack=acknowledge, lazy=[press])
 
 
 def dry_run_of(words: Sequence[str]) -> bool | None:

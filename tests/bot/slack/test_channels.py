@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from bot.settings import ChannelSettings, SlackSettings
+from bot.slack.channel_form import read_channel_form
 from bot.slack.channels import ALL_SOURCES, effective
 from bot.slack.views_channels import (
     build_channel_list,
     build_channel_modal,
-    read_channel_form,
 )
 from tests.bot.slack.server.limits import check_view
 
