@@ -121,6 +121,8 @@ def test_on_a_terminal_ctrl_c_at_the_prompt_leaves(indexed: Path) -> None:
         stderr=side,
         env=environment() | {"TERM": "xterm", "COLUMNS": "100"},
         start_new_session=True,
+        # Tests that a shell runs in the background inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(side)
     try:
