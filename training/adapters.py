@@ -12,12 +12,11 @@ import fcntl
 import hashlib
 import json
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +64,17 @@ class AdapterRegistry:
         self._cached: tuple[tuple[int, int, int], AdapterManifest | None] | None = None
 
     def new_version(self, now: datetime | None = None) -> str:
-        """Return an unused name that sorts by time (UTC), as in 20261123-021500-ab12."""
-        stamp = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%d-%H%M%S")
+        """Return an unused name that sorts by time (UTC), as in 20261123-021500-ab12.
+
+        The last part is the place within the second, in 65,536ths.
+        """
+        moment = (now or datetime.now(UTC)).astimezone(UTC)
         while True:
-            version = f"{stamp}-{secrets.token_hex(2)}"
+            part = moment.microsecond * 0x10000 // 1_000_000
+            version = f"{moment:%Y%m%d-%H%M%S}-{part:04x}"
             if not (self.root / version).exists():
                 return version
+            moment += timedelta(microseconds=16)
 
     def staging(self, version: str) -> Path:
         """Return the version's folder, made and empty, for the weights to be written into.

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,10 +41,14 @@ def test_nothing_is_live_in_a_new_registry(registry: AdapterRegistry) -> None:
 
 
 def test_versions_sort_by_time_and_differ(registry: AdapterRegistry) -> None:
-    earlier, later = registry.new_version(NOW), registry.new_version(NOW.replace(hour=3))
-    assert earlier.startswith("20261123-021500-")
-    assert earlier < later
-    assert len({registry.new_version(NOW) for _ in range(20)}) > 15
+    made = []
+    for _ in range(20):  # all of one moment
+        made.append(registry.new_version(NOW))
+        registry.staging(made[-1])
+    made.append(registry.new_version(NOW + timedelta(milliseconds=1)))
+    made.append(registry.new_version(NOW.replace(hour=3)))
+    assert made[0].startswith("20261123-021500-")
+    assert made == sorted(set(made))
 
 
 def test_a_manifest_comes_back_as_it_was_written(registry: AdapterRegistry) -> None:

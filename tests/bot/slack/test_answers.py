@@ -56,6 +56,8 @@ def test_a_mention_is_answered_once_in_its_thread(bot: Harbour) -> None:
 
 
 def test_who_must_wait_is_told_at_once_and_may_stop(bot: Harbour) -> None:
+    # Otherwise the first one would have to wait too: an answer is seen before it is finished.
+    bot.slack.wait_for(lambda: not any(bot.parts.queue.counts().values()), "nothing to do")
     bot.slack.faults.fail("agents.sessions.setStatus", error="unknown_method")
     bot.slack.faults.fail("assistant.threads.setStatus", error="unknown_method")
     bot.slack.faults.fail("chat.postMessage", hang=5.0, channel=bot.general)
