@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import functools
 import os
 import pwd
@@ -93,6 +94,7 @@ class Server:
         # Before the start: what is made from now on is removed, however the start ends.
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self._home, self._java, self._heap = home, java, heap
+        self._password = password
         self._process: subprocess.Popen[bytes] | None = None
         self._prepare({**_SETTINGS, **settings, "http.port": str(self.port)}, files or {})
         self._identity = _other_user(self.folder)
@@ -199,12 +201,17 @@ class Server:
         # Whose certificate it is, is for the tests of the client to look at.
         secure = self.url.startswith("https")
         context = ssl._create_unverified_context() if secure else None  # noqa: S323
-        request = f"{self.url}/_cluster/health"
+        request = urllib.request.Request(f"{self.url}/_cluster/health")  # noqa: S310
+        if self._password:
+            # It refuses everybody until the index of its users is there, some time after the start.
+            known = base64.b64encode(f"elastic:{self._password}".encode()).decode()
+            request.add_header("Authorization", f"Basic {known}")
         try:
             with urllib.request.urlopen(request, timeout=5, context=context) as response:  # noqa: S310
                 return bool(response.status == 200)
         except urllib.error.HTTPError as error:
-            return error.code == 401
+            with error:
+                return error.code == 401 and not self._password
         except OSError:
             return False
 
