@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-
-import pypdfium2
-from pypdfium2 import raw as pdfium_c
 
 from ingestion.documents import Section
 from ingestion.errors import UnreadableDocumentError
 from ingestion.parsers.outline import Parsed, one_line, title_from_path, visible
+from ingestion.parsers.pdf_process import PdfProcessError, shared
 
-_PDFIUM = threading.Lock()  # PDFium is not thread safe
 _LINE_END_HYPHEN = re.compile(r"[\x02\ufffe\u00ad][^\S\n]*\n?")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_]{2})-\n(?=[^\W\d_]{2})")
 _BULLET = re.compile(r"^[^\S\n]*[•▪●◦‣∙■□➢\uf0b7\uf0a7·][^\S\n]*", re.MULTILINE)
@@ -24,6 +20,15 @@ _MARGIN_LINES = 2  # of each page, looked at for running heads and feet
 _MARGIN_PAGES = 4  # fewer pages can't tell a running head
 _MARGIN_SHARE = 0.6
 _FULL_LINE = 0.75  # of the widest line; a shorter one may end a paragraph
+_SPLIT = "Split it, or print it to a new PDF."
+_FAULTS = {  # of `ingestion.parsers.pdfium`, each with its mend
+    "locked": (
+        "the PDF is locked with a password",
+        "Save a copy without the password, for example: qpdf --decrypt in.pdf out.pdf.",
+    ),
+    "damaged": ("the PDF is damaged", "Open it and save or export it again."),
+    "long": ("the PDF holds more text than a file may", _SPLIT),
+}
 _UNTITLED = re.compile(r"untitled|microsoft word|.*\.(docx?|pdf|indd|pptx?)$", re.IGNORECASE)
 
 
@@ -33,10 +38,11 @@ def parse_pdf(raw: bytes, path: str) -> Parsed:
     Words broken at a line's end are mended; heads and feet that most pages repeat are dropped.
 
     Raises:
-        UnreadableDocumentError: The file is damaged, locked with a password, or only images.
+        UnreadableDocumentError: The file is damaged, locked with a password, only images, or takes
+            more memory or time than a file may.
+        IngestionError: No process can be started to read it.
     """
-    with _PDFIUM:
-        named, outline, pages = _read(raw, path)
+    named, outline, pages = _read(raw, path)
     if not any(page.strip() for page in pages):
         raise UnreadableDocumentError(
             f"{path}: the PDF has no text, only images",
@@ -53,38 +59,14 @@ def parse_pdf(raw: bytes, path: str) -> Parsed:
 def _read(raw: bytes, path: str) -> tuple[str, list[tuple[int, int, str]], list[str]]:
     """Return the title in the metadata, bookmarks as (page, level, title), and pages' text."""
     try:
-        with pypdfium2.PdfDocument(raw) as pdf:
-            pages = [_page_text(pdf, number) for number in range(len(pdf))]
-            return pdf.get_metadata_value("Title"), _bookmarks(pdf), pages
-    except pypdfium2.PdfiumError as error:
-        if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
-            raise UnreadableDocumentError(
-                f"{path}: the PDF is locked with a password",
-                "Save a copy without the password, for example: qpdf --decrypt in.pdf out.pdf.",
-            ) from error
-        raise UnreadableDocumentError(
-            f"{path}: the PDF is damaged", "Open it and save or export it again."
-        ) from error
-
-
-def _page_text(pdf: pypdfium2.PdfDocument, number: int) -> str:
-    page = pdf[number]
-    textpage = page.get_textpage()
-    try:
-        return str(textpage.get_text_bounded())
-    finally:
-        textpage.close()
-        page.close()
-
-
-def _bookmarks(pdf: pypdfium2.PdfDocument) -> list[tuple[int, int, str]]:
-    found = []
-    for bookmark in pdf.get_toc(max_depth=6):
-        target = bookmark.get_dest()
-        page = target.get_index() if target else None
-        if page is not None:
-            found.append((page, bookmark.level, one_line(bookmark.get_title())))
-    return sorted(found, key=lambda entry: entry[0])
+        content = shared.read(raw)
+    except PdfProcessError as error:
+        raise UnreadableDocumentError(f"{path}: {error.problem}", _SPLIT) from error
+    if fault := content.get("fault"):
+        problem, mend = _FAULTS[fault]
+        raise UnreadableDocumentError(f"{path}: {problem}", mend)
+    outline = [(page, level, one_line(title)) for page, level, title in content["outline"]]
+    return content["title"], outline, content["pages"]
 
 
 def _lines(page: str) -> list[str]:

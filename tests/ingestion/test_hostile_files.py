@@ -4,16 +4,19 @@ Before they were mended, these took from minutes to the age of the universe; suc
 never ending.
 """
 
+import zlib
 from pathlib import Path
 
 import pytest
 
-from ingestion.errors import AccessRuleError
+from ingestion.errors import AccessRuleError, UnreadableDocumentError
 from ingestion.parsers.formats import front_matter, parse
+from ingestion.parsers.pdf_process import PdfProcess, PdfProcessError
 from ingestion.settings import SourceSettings
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.source import FailedItem, SourceItem
 from ingestion.text_units import sentences
+from tests.ingestion.test_parsers_pdf_docx import pdf_of
 
 _MANY = 100_000
 
@@ -102,3 +105,65 @@ def test_a_rule_in_another_case_is_not_overlooked(tmp_path: Path) -> None:
     (item,) = FolderSource(SourceSettings(path=tmp_path), 1).items()
     # Where disks know no case, the rule is simply read.
     assert item.access_unknown if isinstance(item, FailedItem) else item.acl == {"hr"}
+
+
+def pdf_sharing(content: bytes, pages: int = 1, times: int = 1) -> bytes:
+    """Return a PDF whose pages all show the same content, each so many times."""
+    packed = zlib.compress(content)
+    shown = b"4 0 R " * times
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b"5 0 R " * pages, pages),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(packed), packed),
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents [%s]"
+        b" /Resources << /Font << /F1 3 0 R >> >> >>" % shown,
+    ]
+    body = b"%PDF-1.4\n"
+    for number, each in enumerate(objects, 1):
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, each)
+    return body + b"trailer << /Size 6 /Root 1 0 R >>\n%%EOF"
+
+
+_LINE = b"BT /F1 12 Tf 72 700 Td (Hello wide world) Tj ET\n"
+
+
+def test_a_pdf_is_read_also_where_its_table_of_objects_is_missing() -> None:
+    assert parse(pdf_sharing(_LINE, pages=2), "a.pdf").sections[1].text == "Hello wide world"
+
+
+@pytest.mark.slow
+def test_a_small_pdf_that_unpacks_to_gigabytes_is_refused_and_the_next_one_read() -> None:
+    bomb = pdf_sharing(b" " * 160 * 2**20, times=16)
+    assert len(bomb) < 200_000
+    with pytest.raises(UnreadableDocumentError, match=r"hr/a\.pdf: the PDF takes more memory"):
+        parse(bomb, "hr/a.pdf")
+    assert parse(pdf_of(["All is well."]), "b.pdf").sections[0].text == "All is well."
+
+
+@pytest.mark.parametrize(
+    ("process", "unit", "units", "pages"),
+    [
+        (PdfProcess(memory_bytes=100 * 2**20), b" ", 100 * 2**20, 1),
+        (PdfProcess(cpu_seconds=1), _LINE, 20_000, 100_000),
+    ],
+    ids=["memory", "processor time"],
+)
+def test_a_pdf_that_takes_too_much_ends_its_process_alone(
+    process: PdfProcess, unit: bytes, units: int, pages: int
+) -> None:
+    try:
+        with pytest.raises(PdfProcessError):
+            process.read(pdf_sharing(unit * units, pages))
+        assert process.read(pdf_of(["All is well."]))["pages"] == ["All is well."]
+    finally:
+        process.close()
+
+
+def test_a_pdf_with_more_text_than_a_file_may_hold_is_refused() -> None:
+    process = PdfProcess(text_characters=40)
+    try:
+        assert process.read(pdf_sharing(_LINE, pages=3)) == {"fault": "long"}
+        assert len(process.read(pdf_sharing(_LINE, pages=2))["pages"]) == 2
+    finally:
+        process.close()
