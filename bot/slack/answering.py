@@ -20,13 +20,12 @@ from bot.slack.pacing import SlackBusyError
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posting import Surroundings
-from bot.slack.request import SlackRequest, request_from_json
+from bot.slack.request import ONLY_ASKER, SlackRequest, request_from_json
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 
 MAX_ATTEMPTS = 3
-_ONLY_ASKER = "only_asker"
 _TURNS = 6
 
 _FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
@@ -72,7 +71,7 @@ class Answering:
         request = request_from_json(held.task.request)
         # For whose eyes an answer is stays as it was begun, whatever the channel's setting is now:
         # what was prepared for one person must not be shown to all.
-        begun = held.task.reply.get(_ONLY_ASKER)
+        begun = held.task.reply.get(ONLY_ASKER)
         request = replace(request, only_asker=request.only_asker or bool(begun))
         self._decision = self._decide(request, to_all=begun is False)
         only_asker = self._decision.only_asker or request.only_asker
@@ -122,7 +121,7 @@ class Answering:
         return self._reply()
 
     def _save(self, reply: Any) -> None:
-        kept = {**reply, _ONLY_ASKER: self._request.only_asker}
+        kept = {**reply, ONLY_ASKER: self._request.only_asker}
         if not self._parts.queue.save_reply(self._task.id, kept):
             raise LostError
 

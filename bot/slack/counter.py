@@ -10,9 +10,11 @@ from functools import partial
 
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.fitting import send_fitting
+from bot.slack.origin import Origin
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posts import Post
+from bot.slack.sight import saw_answer
 from bot.slack.views_votes import build_why_offer, with_tally
 from bot.slack.voting import Ballot, may_vote
 from bot.work import QuestionStatus
@@ -114,7 +116,8 @@ class VoteCounter:
     def _answer_of(self, ballot: Ballot) -> str | None:
         """Return the id of a finished answer, "" where there will be none, None for later."""
         parts, answer_id = self._parts, ballot.answer_id
-        if not answer_id:
+        pressed = bool(answer_id)
+        if not pressed:
             post = parts.posts.at(ballot.team, ballot.channel, ballot.ts)
             if post is None:
                 return None if _age(ballot) < _NO_POST else ""
@@ -122,7 +125,12 @@ class VoteCounter:
         question = parts.queue.find(answer_id)
         if question and question[1] in (QuestionStatus.WAITING, QuestionStatus.RUNNING):
             return None
-        return answer_id if parts.nightshift.feedback.knows(answer_id) else ""
+        if not parts.nightshift.feedback.knows(answer_id):
+            return ""
+        where = Origin(ballot.team, ballot.voter, ballot.channel)
+        if pressed and not saw_answer(parts, answer_id, where):
+            return None if _age(ballot) < _NO_POST else ""
+        return answer_id
 
     def _ask_why(self, ballot: Ballot, answer_id: str) -> None:
         """Offer to tell why, once; a reaction comes without the right to open a modal."""

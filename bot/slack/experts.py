@@ -38,35 +38,29 @@ def is_private(parts: Parts, origin: Origin) -> bool:
     return place.kind is PlaceKind.DIRECT or place.name.startswith(_GROUP_MESSAGE)
 
 
-def saw_answer(parts: Parts, answer_id: str, origin: Origin) -> bool:
-    """Return whether an answer is this person's own, or was shown to all where they are."""
-    feedback = parts.nightshift.feedback
-    if not feedback.knows(answer_id):
-        return False
-    if feedback.answer(answer_id).asker == named(origin.team, origin.user):
-        return True
-    here = (origin.team, origin.channel)
-    return any((post.team, post.channel) == here for post in parts.posts.of_answer(answer_id))
-
-
-def is_expert(parts: Parts, escalation: Escalation, user: str) -> bool:
-    """Return whether somebody's answer counts.
+def is_expert(parts: Parts, escalation: Escalation, origin: Origin) -> bool:
+    """Return whether the answer of who acts there counts.
 
     Experts and admins are named in the settings; where a question went to the experts' channel,
-    all who read that channel are experts.
+    all who act in that channel are experts.
     """
-    person = parts.people.person(escalation.team, user)
-    if person.bot or not user:
+    team, user = escalation.team, origin.user
+    if origin.team != team or not user:
         return False
-    if escalation.private and user != escalation.asked_by and may_vote(person, parts.settings):
+    person = parts.people.person(team, user)
+    if person.bot:
+        return False
+    in_sight = escalation.private and origin.channel == escalation.channel
+    if in_sight and user != escalation.asked_by and may_vote(person, parts.settings):
         return True
-    named_ones = (*experts_of(parts, escalation.team, escalation.channel), *parts.settings.admins)
-    return parts.people.is_one_of(escalation.team, user, named_ones)
+    named_ones = (*experts_of(parts, team, escalation.channel), *parts.settings.admins)
+    return parts.people.is_one_of(team, user, named_ones)
 
 
-def may_resolve(parts: Parts, escalation: Escalation, user: str) -> bool:
-    """Return whether somebody may close it."""
-    return user == escalation.asked_by or is_expert(parts, escalation, user)
+def may_resolve(parts: Parts, escalation: Escalation, origin: Origin) -> bool:
+    """Return whether who acts there may close it."""
+    asked = (origin.team, origin.user) == (escalation.team, escalation.asked_by)
+    return asked or is_expert(parts, escalation, origin)
 
 
 def post_call(
@@ -156,7 +150,8 @@ def note_reply(event: Mapping[str, Any], team: str, parts: Parts, bot_user: str)
     if message.get("subtype") not in _SUBTYPES:
         return False
     edited = changed and escalation.proposal_ts != ts
-    if words and not edited and is_expert(parts, escalation, user):
+    here = Origin(team, user, escalation.channel)
+    if words and not edited and is_expert(parts, escalation, here):
         parts.escalations.propose(escalation.id, words, user, ts)
     return not changed
 

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import replace as changed
 from typing import Any
 
 from slack_sdk import WebClient
@@ -44,7 +45,7 @@ class Origin:
     response_url: str = ""
 
     def as_text(self) -> str:
-        """Return it as a modal keeps it; `origin_from` reads it."""
+        """Return it as a modal keeps it; `origin_kept` reads it."""
         return json.dumps(asdict(self))
 
 
@@ -64,9 +65,13 @@ def origin_of(body: Mapping[str, Any]) -> Origin:
     )
 
 
-def origin_from(text: str) -> Origin:
-    """Return what `Origin.as_text` wrote."""
-    return Origin(**json.loads(text))
+def origin_kept(body: Mapping[str, Any]) -> Origin:
+    """Return where a window was opened from, with the person who acts in it now. Pure.
+
+    The window keeps `Origin.as_text` as ``origin`` in its metadata.
+    """
+    kept = Origin(**json.loads(json.loads(body["view"]["private_metadata"])["origin"]))
+    return changed(kept, user=origin_of(body).user)
 
 
 def whisper(client: WebClient, origin: Origin, part: Part) -> None:
@@ -134,7 +139,8 @@ def action_value(body: Mapping[str, Any]) -> str:
 def _respond(origin: Origin, part: Part, *, replace: bool) -> bool:
     if not origin.response_url:
         return False
-    webhook = WebhookClient(origin.response_url, timeout=_TIMEOUT_SECONDS)
+    # Without retries: one of a message that Slack had taken would show it twice.
+    webhook = WebhookClient(origin.response_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])
     try:
         response = webhook.send(
             text=part.text,

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+ONLY_ASKER = "only_asker"
+"""In the reply that the queue keeps: whether it is for the asker's eyes only."""
+
 
 class RequestKind(enum.StrEnum):
     """How a question came in."""

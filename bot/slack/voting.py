@@ -34,6 +34,7 @@ class Ballot:
         voter: The Slack user.
         value, means, at, reason: As `training.votes.VoteEvent` has them.
         answer_id: "" where the message (channel, ts) says which answer it is.
+        channel: Where the person acted. ts: Of the message, for a reaction.
         id, received_at: Given when it is stored.
     """
 

@@ -21,10 +21,10 @@ from bot.slack.experts import (
     is_private,
     may_resolve,
     post_call,
-    saw_answer,
 )
-from bot.slack.origin import Origin, action_value, late, origin_from, origin_of, replace, whisper
+from bot.slack.origin import Origin, action_value, late, origin_kept, origin_of, replace, whisper
 from bot.slack.parts import Parts
+from bot.slack.sight import GONE, saw_answer
 from bot.slack.views_human import (
     ANSWER,
     ANSWER_VIEW,
@@ -44,7 +44,7 @@ _ALREADY = "The experts are asked already."
 _RESOLVED = "That question is resolved already."
 _NOT_YOU = "Only experts, admins and who asked can do that."
 _GUESTS = "I do that for members of this workspace only."
-_GONE = "I can't find this answer any more. Please ask again."
+_EXPERTS_ONLY = "Only experts and admins answer here."
 _CLOSED = "You marked this as resolved."
 
 logger = logging.getLogger(__name__)
@@ -85,10 +85,10 @@ def register(app: App, parts: Parts) -> None:
         _send_answer(parts, client, body, origin)
 
     app.action(ASK_HUMAN)(ack=wanted, lazy=[late(parts, ask_in_thread)])
-    app.view(CONFIRM_VIEW)(ack=confirmed, lazy=[late(parts, ask_in_private, _origin_kept)])
+    app.view(CONFIRM_VIEW)(ack=confirmed, lazy=[late(parts, ask_in_private, origin_kept)])
     app.action(RESOLVE)(ack=now, lazy=[late(parts, resolve)])
     app.action(ANSWER)(answer)
-    app.view(ANSWER_VIEW)(ack=answered, lazy=[late(parts, send, _origin_kept)])
+    app.view(ANSWER_VIEW)(ack=answered, lazy=[late(parts, send, origin_kept)])
 
 
 def _confirm(parts: Parts, body: Mapping[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _confirm(parts: Parts, body: Mapping[str, Any]) -> None:
     settings, nightshift = parts.settings, parts.nightshift
     client = parts.clients.of(origin.team)
     if not saw_answer(parts, answer_id, origin):
-        whisper(client, origin, Part(_GONE))
+        whisper(client, origin, Part(GONE))
         return
     if settings.expert_channel:
         kept = json.dumps({"answer": answer_id, "origin": origin.as_text()})
@@ -114,7 +114,7 @@ def _ask_in_thread(parts: Parts, client: WebClient, answer_id: str, origin: Orig
     if not _is_member(parts, origin):
         whisper(client, origin, Part(_GUESTS))
     elif not saw_answer(parts, answer_id, origin):
-        whisper(client, origin, Part(_GONE))
+        whisper(client, origin, Part(GONE))
     elif not experts:
         human = nightshift.settings.answer.human
         whisper(client, origin, Part(nobody_text(parts.settings.admins, human)))
@@ -139,8 +139,12 @@ def _ask_in_private(
     if not _is_member(parts, origin):
         whisper(client, origin, Part(_GUESTS))
         return
+    answer_id = _kept(body)["answer"]
+    if not saw_answer(parts, answer_id, origin):
+        whisper(client, origin, Part(GONE))
+        return
     escalation, mine = parts.escalations.start(
-        _kept(body)["answer"], origin.team, origin.user, question, private=True
+        answer_id, origin.team, origin.user, question, private=True
     )
     if not mine:
         whisper(client, origin, Part(_RESOLVED if escalation.resolved else _ALREADY))
@@ -155,7 +159,7 @@ def _resolve(parts: Parts, client: WebClient, escalation_id: str, origin: Origin
     escalation = parts.escalations.get(escalation_id)
     if escalation is None or escalation.resolved:
         whisper(client, origin, Part(_RESOLVED))
-    elif not may_resolve(parts, escalation, origin.user):
+    elif not may_resolve(parts, escalation, origin):
         whisper(client, origin, Part(_NOT_YOU))
     else:
         close(parts, client, escalation, origin.user)
@@ -169,20 +173,27 @@ def _open_answer(parts: Parts, body: Mapping[str, Any]) -> None:
     escalation = parts.escalations.get(action_value(body))
     if escalation is None or escalation.resolved:
         whisper(client, origin, Part(_RESOLVED))
-    elif not is_expert(parts, escalation, origin.user):
-        whisper(client, origin, Part("Only experts and admins answer here."))
+    elif not is_expert(parts, escalation, origin):
+        whisper(client, origin, Part(_EXPERTS_ONLY))
     else:
         kept = json.dumps({"escalation": escalation.id, "origin": origin.as_text()})
         _open(client, body, build_answer_modal(escalation, kept))
 
 
 def _take_answer(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
-    """Keep what an expert wrote before the modal closes; it stays open where that fails."""
+    """Keep what an expert wrote before the modal closes; it stays open where that fails.
+
+    The right to answer is asked for again: it may be gone since the modal was opened.
+    """
     if not _check(ack, body, "answer"):
         return
     text = text_in(body["view"]["state"]["values"], "answer")
-    escalation_id, user = _kept(body)["escalation"], origin_of(body).user
-    if not parts.escalations.propose(escalation_id, text, user, f"{time.time():.6f}"):
+    found, origin = parts.escalations.get(_kept(body)["escalation"]), origin_kept(body)
+    if found is not None and not is_expert(parts, found, origin):
+        ack(response_action="errors", errors={"answer": _EXPERTS_ONLY})
+    elif not found or not parts.escalations.propose(
+        found.id, text, origin.user, f"{time.time():.6f}"
+    ):
         ack(response_action="errors", errors={"answer": _RESOLVED})
 
 
@@ -190,7 +201,9 @@ def _send_answer(parts: Parts, client: WebClient, body: Mapping[str, Any], origi
     """Resolve a question with the answer that was typed, if it was kept."""
     typed = text_in(body["view"]["state"]["values"], "answer")
     found = parts.escalations.get(_kept(body)["escalation"])
-    if found and not found.resolved and (found.proposal, found.proposed_by) == (typed, origin.user):
+    if found is None or found.resolved or not is_expert(parts, found, origin):
+        return
+    if (found.proposal, found.proposed_by) == (typed, origin.user):
         close(parts, client, found, origin.user, by_form=True)
 
 
@@ -217,7 +230,3 @@ def _open(client: WebClient, body: Mapping[str, Any], view: Block) -> None:
 def _kept(body: Mapping[str, Any]) -> Mapping[str, Any]:
     kept: Mapping[str, Any] = json.loads(body["view"]["private_metadata"])
     return kept
-
-
-def _origin_kept(body: Mapping[str, Any]) -> Origin:
-    return origin_from(_kept(body)["origin"])

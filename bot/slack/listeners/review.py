@@ -14,7 +14,7 @@ from bot.curation import curate_votes
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.mrkdwn import escape
-from bot.slack.origin import Origin, action_value, late, origin_from, origin_of, replace, whisper
+from bot.slack.origin import Origin, action_value, late, origin_kept, origin_of, replace, whisper
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.views_review import (
@@ -73,7 +73,7 @@ def register(app: App, parts: Parts) -> None:
     app.action(REJECT)(ack=now, lazy=[late(parts, reject)])
     app.action(re.compile(f"^{PAGE}"))(ack=now, lazy=[late(parts, page)])
     app.action(EDIT)(edit)
-    app.view(EDIT_VIEW)(ack=edited, lazy=[late(parts, store_edited, _origin_of_edit)])
+    app.view(EDIT_VIEW)(ack=edited, lazy=[late(parts, store_edited, origin_kept)])
 
 
 def pairs_message(parts: Parts, page: int = 0, note: str = "") -> Part:
@@ -142,7 +142,10 @@ def _store(parts: Parts, item: Waiting, origin: Origin, *, approve: bool, answer
     feedback = nightshift.feedback
     correction_id = item.id
     if answer and answer != item.answer:
-        answer_id = next(c.answer_id for c in _corrections(parts) if c.id == item.id)
+        waiting = {each.id: each.answer_id for each in _corrections(parts)}
+        if item.id not in waiting:  # decided, or its answer was forgotten, a moment ago
+            return _DECIDED
+        answer_id = waiting[item.id]
         feedback.review_correction(item.id, False, reviewer)
         correction_id = feedback.correct(answer_id, reviewer, answer).id
     done = feedback.review_correction(correction_id, approve, reviewer)
@@ -190,12 +193,8 @@ def _problem(answer: str) -> str:
     return ""
 
 
-def _origin_of_edit(body: Mapping[str, Any]) -> Origin:
-    return origin_from(json.loads(body["view"]["private_metadata"])["origin"])
-
-
 def _store_edited(parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
-    if origin_of(body).user != origin.user or not _may_review(parts, client, origin):
+    if not _may_review(parts, client, origin):
         return
     metadata = json.loads(body["view"]["private_metadata"])
     answer = edited_answer(body["view"]["state"]["values"])

@@ -14,10 +14,11 @@ from slack_sdk import WebClient
 
 from bot.slack.blocks import VOTE, VOTE_DOWN, Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.origin import Origin, action_value, late, origin_from, origin_of, replace, whisper
+from bot.slack.origin import Origin, action_value, late, origin_kept, origin_of, replace, whisper
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.request import team_of
+from bot.slack.sight import GONE, saw_answer
 from bot.slack.views_votes import (
     NOT_COUNTED,
     VOTE_BACK,
@@ -63,7 +64,9 @@ def register(app: App, parts: Parts) -> None:
 
     def why(ack: Ack, body: Mapping[str, Any]) -> None:
         ack()
-        _ask_why(parts, body, action_value(body))
+        if not _ask_why(parts, body, action_value(body)):
+            origin = origin_of(body)
+            whisper(parts.clients.of(origin.team), origin, Part(GONE))
 
     def given(ack: Ack, body: Mapping[str, Any]) -> None:
         take_reason(ack, body, parts)
@@ -71,6 +74,7 @@ def register(app: App, parts: Parts) -> None:
     def thank_for_reason(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
         filled = given_in(body["view"]["state"]["values"])
         counts = may_vote(parts.people.person(origin.team, origin.user), parts.settings)
+        counts = counts and saw_answer(parts, _kept(body)["answer"], origin)
         if counts and not problems_of(filled) and (filled.reason or filled.right):
             whisper(client, origin, Part(_THANKS_RIGHT if filled.right else _THANKS))
 
@@ -79,7 +83,7 @@ def register(app: App, parts: Parts) -> None:
     app.action(re.compile(f"^({VOTE}|{VOTE_DOWN})$"))(ack=pressed, lazy=[late(parts, thank)])
     app.action(VOTE_BACK)(ack=take_back, lazy=[late(parts, taken_back)])
     app.action(WHY)(why)
-    app.view(WHY_VIEW)(ack=given, lazy=[late(parts, thank_for_reason, _origin_of_why)])
+    app.view(WHY_VIEW)(ack=given, lazy=[late(parts, thank_for_reason, origin_kept)])
 
 
 def take_reaction(body: Mapping[str, Any], parts: Parts, bot_user: str = "") -> None:
@@ -114,21 +118,24 @@ def take_press(body: Mapping[str, Any], parts: Parts) -> int:
 
 
 def put_press(body: Mapping[str, Any], parts: Parts, answer_id: str, value: int) -> None:
-    """Store a vote by button."""
+    """Store a vote by button; where it was pressed says later whether the answer was seen."""
     origin = origin_of(body)
     at = moment_in(body["actions"][0], "action_ts")
-    parts.ballots.put(Ballot(origin.team, origin.user, value, BUTTON, at, answer_id))
+    ballot = Ballot(origin.team, origin.user, value, BUTTON, at, answer_id, origin.channel)
+    parts.ballots.put(ballot)
 
 
 def take_reason(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
     """Store why somebody gave a thumbs-down, and the right answer; else the modal stays open."""
-    kept = json.loads(body["view"]["private_metadata"])
-    origin = origin_of(body)
+    kept, origin = _kept(body), origin_kept(body)
     filled = given_in(body["view"]["state"]["values"])
     problems = problems_of(filled)
     person = parts.people.person(origin.team, origin.user)
     if person.known and not may_vote(person, parts.settings):
         ack(response_action="update", view=build_note_modal(NOT_COUNTED))
+        return
+    if not saw_answer(parts, kept["answer"], origin):
+        ack(response_action="update", view=build_note_modal(GONE))
         return
     if filled.right and not problems:
         try:
@@ -148,6 +155,7 @@ def take_reason(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
                 REASON,
                 datetime.fromisoformat(kept["at"]),
                 kept["answer"],
+                origin.channel,
                 reason=filled.reason,
             )
         )
@@ -157,15 +165,19 @@ def take_reason(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
 def _thank(parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
     answer_id, _, value = action_value(body).rpartition(":")
     person = parts.people.person(origin.team, origin.user)
-    if not person.known or may_vote(person, parts.settings):
+    if not saw_answer(parts, answer_id, origin):
+        whisper(client, origin, Part(GONE))
+    elif not person.known or may_vote(person, parts.settings):
         whisper(client, origin, build_thanks(answer_id, int(value)))
     else:
         whisper(client, origin, Part(NOT_COUNTED))
 
 
-def _ask_why(parts: Parts, body: Mapping[str, Any], answer_id: str) -> None:
-    """Open the modal at once: Slack gives three seconds."""
+def _ask_why(parts: Parts, body: Mapping[str, Any], answer_id: str) -> bool:
+    """Open the modal at once: Slack gives three seconds. Return whether one may tell why."""
     origin = origin_of(body)
+    if not saw_answer(parts, answer_id, origin):
+        return False
     at = moment_in(body["actions"][0], "action_ts")
     kept = {"answer": answer_id, "at": at.isoformat(), "origin": origin.as_text()}
     try:
@@ -174,10 +186,12 @@ def _ask_why(parts: Parts, body: Mapping[str, Any], answer_id: str) -> None:
         )
     except OUTSIDE_ERRORS as error:
         logger.warning("Slack opened no modal: %s", kind_of(error))
+    return True
 
 
-def _origin_of_why(body: Mapping[str, Any]) -> Origin:
-    return origin_from(json.loads(body["view"]["private_metadata"])["origin"])
+def _kept(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    kept: Mapping[str, Any] = json.loads(body["view"]["private_metadata"])
+    return kept
 
 
 def _answer_in(value: str) -> str:

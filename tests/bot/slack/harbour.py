@@ -124,6 +124,15 @@ class Harbour:
             self.parts.nightshift.feedback.record_answer(record)
         return record
 
+    def planted(self, answer_id: str, *blocks: dict[str, Any]) -> Message:
+        """Return a message with an answer's id in its buttons where that was never shown."""
+        number = next(self.numbers)
+        channel = self.slack.add_channel(f"elsewhere-{number}", members=(self.alice, self.bob))
+        client = self.parts.clients.of(self.slack.team_id)
+        shown = [*buttons(answer_id), *blocks]
+        done = client.chat_postMessage(channel=channel, text=TEXT, blocks=shown)
+        return self.slack.message(channel, str(done["ts"]))
+
     def finish(self, answer_id: str) -> None:
         """Let an answer that is under way be recorded and delivered."""
         self.parts.nightshift.feedback.record_answer(make_answer(id=answer_id, answer=TEXT))

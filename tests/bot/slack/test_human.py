@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from bot.slack.escalations import Escalation, Escalations, EscalationStatus
-from bot.slack.experts import saw_answer
 from bot.slack.origin import Origin
+from bot.slack.sight import saw_answer
 from bot.slack.views_human import (
     build_answer_modal,
     build_asked,
@@ -21,7 +21,7 @@ from bot.slack.views_human import (
     build_human_answer,
     build_nobody_modal,
 )
-from tests.bot.slack.harbour import Harbour, harbour
+from tests.bot.slack.harbour import Harbour, button, harbour
 from tests.bot.slack.server.limits import check_message, check_view
 from tests.bot.slack.server.model import Message
 from training.records import Correction
@@ -68,6 +68,15 @@ def test_who_learns_the_id_of_an_answer_elsewhere_gets_no_question_out_of_it(at:
     assert not saw_answer(at.parts, answer, Origin(team, at.bob, "D0ELSEWHERE"))
     assert not saw_answer(at.parts, answer, Origin("T0OTHER", at.alice, at.general))
     assert not saw_answer(at.parts, "unknown", Origin(team, at.alice, at.general))
+
+
+def test_an_answer_is_clicked_on_before_it_is_known_where_it_stands(at: Harbour) -> None:
+    bob, team = Origin(at.slack.team_id, at.bob, at.general), at.slack.team_id
+    for only_asker in (True, False):
+        answer = f"just-shown-{only_asker}"
+        at.record(answer, at.general, at.alice, "1.1", reply={"only_asker": only_asker})
+        assert saw_answer(at.parts, answer, bob) is not only_asker
+        assert not saw_answer(at.parts, answer, Origin(team, at.bob, "C0ELSEWHERE"))
 
 
 def test_experts_of_a_channel_answer_in_its_thread(at: Harbour) -> None:
@@ -133,6 +142,24 @@ def test_an_expert_answers_by_the_form(at: Harbour) -> None:
     assert corrections_of(at, answer)[0].text == "30 <!channel>"
 
 
+def test_who_is_an_expert_no_more_answers_no_more(at: Harbour) -> None:
+    answer, message = at.answer()
+    at.slack.click(at.alice, message, "nightshift_ask_human")
+    call = call_in(at, at.general, message.thread_ts)
+    at.slack.click(at.eve, call, "nightshift_answer_human")
+    view = at.slack.wait_for_view(at.eve, "nightshift_human_answered")
+    at.parts.channels.choose(at.slack.team_id, at.general, {"experts": [at.ada]}, at.ada)
+    try:
+        refused = at.slack.submit(at.eve, view, {"answer": {"text": "It is 77 days."}})
+    finally:
+        at.parts.channels.choose(at.slack.team_id, at.general, {"experts": None}, at.ada)
+    assert refused
+    assert refused["errors"] == {"answer": "Only experts and admins answer here."}
+    assert at.slack.submit(at.eve, view, {"answer": {"text": "It is 78 days."}}) is None
+    at.wait_for_text(call, f"Resolved by <@{at.eve}>")
+    assert [each.text for each in corrections_of(at, answer)] == ["It is 78 days."]
+
+
 def test_a_private_question_is_shown_only_when_its_asker_says_so(at: Harbour) -> None:
     experts = experts_channel(at)
     direct = at.slack.dm(at.alice)
@@ -173,6 +200,35 @@ def test_an_ephemeral_answer_asks_first_too(at: Harbour) -> None:
         lambda: [m for m in at.slack.from_bot(direct) if "Four weeks." in m.visible_text],
         "the answer in a direct message",
     )
+
+
+def test_a_private_question_is_answered_where_the_experts_read_it(at: Harbour) -> None:
+    _, message = at.answer(at.slack.dm(at.alice))
+    at.slack.click(at.alice, message, "nightshift_ask_human")
+    at.slack.submit(at.alice, at.slack.wait_for_view(at.alice, "nightshift_human_confirmed"))
+    call = call_in(at, experts_channel(at))
+    escalation = str(call.blocks[-1]["elements"][0]["value"])
+    row = [button("Answer", "nightshift_answer_human", escalation)]
+    row.append(button("Resolve", "nightshift_resolve", escalation))
+    planted = at.planted("unknown", {"type": "actions", "elements": row})
+    at.slack.click(at.bob, planted, "nightshift_answer_human")
+    at.whisper_to(at.bob, planted.channel, "Only experts and admins")
+    at.slack.click(at.bob, planted, "nightshift_resolve")
+    at.whisper_to(at.bob, planted.channel, "Only experts, admins and who asked")
+    assert at.slack.view_of(at.bob) is None
+    assert call.actions
+
+
+def test_a_window_asks_no_expert_about_an_answer_that_one_never_saw(at: Harbour) -> None:
+    hidden, _ = at.answer(at.slack.dm(at.bob), asker=at.bob)
+    seen, message = at.answer(at.slack.dm(at.alice))
+    at.slack.click(at.alice, message, "nightshift_ask_human")
+    view = at.slack.wait_for_view(at.alice, "nightshift_human_confirmed")
+    view.payload["private_metadata"] = view.payload["private_metadata"].replace(seen, hidden)
+    at.slack.submit(at.alice, view)
+    at.whisper_to(at.alice, message.channel, "can't find this answer")
+    # Nobody has asked about it yet, so its own asker still can.
+    assert at.parts.escalations.start(hidden, "T", at.bob, "Why?", private=True)[1]
 
 
 def test_who_is_no_member_asks_nobody(at: Harbour) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.settings import SlackSettings
+from bot.slack import counter
 from bot.slack.views_votes import (
     build_note_modal,
     build_thanks,
@@ -20,7 +22,7 @@ from bot.slack.views_votes import (
     with_tally,
 )
 from bot.slack.voting import emoji_value, moment
-from tests.bot.slack.harbour import Harbour, harbour
+from tests.bot.slack.harbour import Harbour, button, harbour
 from tests.bot.slack.server.limits import check_message, check_view
 from tests.bot.slack.server.model import Message
 from training.records import PairStatus
@@ -123,6 +125,48 @@ def test_guests_bots_and_other_messages_have_no_vote(at: Harbour) -> None:
     at.slack.settle()
     at.slack.wait_for(lambda: not at.parts.ballots.waiting(), "all votes looked at")
     assert at.votes(answer) == (0, 0)
+
+
+def newcomer(at: Harbour, channel: str) -> str:
+    """Return somebody with no window open from before."""
+    user = at.slack.add_user("mallory")
+    at.slack.channel(channel).members.append(user)
+    return user
+
+
+def test_an_id_of_an_answer_that_one_never_saw_votes_for_nothing(
+    at: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counter, "_NO_POST", timedelta(0))
+    answer, _ = at.answer()
+    row = {"type": "actions", "elements": [button("Tell why", "nightshift_why", answer)]}
+    planted = at.planted(answer, row)
+    mallory = newcomer(at, planted.channel)
+    for action, value in (("nightshift_vote", "negative"), ("nightshift_why", None)):
+        at.slack.click(mallory, planted, action, value)
+    at.slack.wait_for(lambda: len(at.slack.ephemerals(planted.channel, mallory)) == 2, "two words")
+    for told in at.slack.ephemerals(planted.channel, mallory):
+        assert "can't find this answer" in told.visible_text
+    assert at.slack.view_of(mallory) is None
+    at.slack.wait_for(lambda: not at.parts.ballots.waiting(), "all votes looked at")
+    assert at.votes(answer) == (0, 0)
+    at.slack.click(at.alice, planted, "nightshift_vote", "positive")  # her own, wherever she is
+    at.wait_for_votes(answer, 1, 0)
+
+
+def test_a_window_about_an_answer_that_one_never_saw_corrects_nothing(at: Harbour) -> None:
+    seen, message = at.answer()
+    mallory = newcomer(at, at.general)
+    hidden, _ = at.answer(at.slack.dm(at.alice))
+    at.slack.click(mallory, message, "nightshift_vote", "negative")
+    view = at.slack.wait_for_view(mallory, "nightshift_why_given")
+    view.payload["private_metadata"] = view.payload["private_metadata"].replace(seen, hidden)
+    filled = {"reason": {"choice": "wrong"}, "right": {"text": "It is 99 days."}}
+    done = at.slack.submit(mallory, view, filled)
+    assert done and "can't find this answer" in str(done["view"])
+    at.slack.wait_for(lambda: not at.parts.ballots.waiting(), "all votes looked at")
+    assert at.votes(hidden) == (0, 0)
+    assert [c for c in at.parts.nightshift.feedback.corrections() if c.answer_id == hidden] == []
 
 
 def test_a_vote_on_an_answer_under_way_counts_later(at: Harbour) -> None:

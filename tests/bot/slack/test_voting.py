@@ -87,7 +87,7 @@ def _ballot(at: Harbour, answer: str, ts: str, number: int, act: tuple[str, str,
     when = START + timedelta(seconds=number)
     team = at.slack.team_id
     if by == BUTTON:
-        return Ballot(team, voter, 1 if adds else -1, BUTTON, when, answer)
+        return Ballot(team, voter, 1 if adds else -1, BUTTON, when, answer, at.general)
     value = (-1 if by == "-1" else 1) if adds else 0
     return Ballot(team, voter, value, reaction(ts, by), when, channel=at.general, ts=ts)
 
