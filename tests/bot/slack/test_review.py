@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from bot.slack.blocks import Part
-from bot.slack.listeners.review import pairs_message
+from bot.slack.listeners.review import _DECIDED, _store, pairs_message
+from bot.slack.origin import Origin
+from bot.slack.views_review import CORRECTION, Waiting
 from tests.bot.slack.harbour import Harbour, harbour
 from tests.bot.slack.server.model import Message
 from training.records import Audience, Correction, PairStatus
@@ -114,6 +116,12 @@ def test_what_somebody_else_decided_is_not_decided_twice(at: Harbour) -> None:
     at.wait_for_text(first, "Correction rejected")
     at.slack.click(at.ada, second, "nightshift_pair_approve")
     at.wait_for_text(second, "Somebody has decided on that one already.")
+
+
+def test_a_correction_that_vanished_while_it_was_decided_is_told(at: Harbour) -> None:
+    gone = Waiting(CORRECTION, "gone", "Leave?", "25 days.", "27 days.", "")
+    ada = Origin(at.slack.team_id, at.ada, at.general)
+    assert _store(at.parts, gone, ada, approve=True, answer="28 days.") == _DECIDED
 
 
 def test_private_answers_are_not_shown_to_admins(at: Harbour) -> None:
