@@ -12,7 +12,7 @@ from bot.conversation import Turn
 from bot.errors import PERSON_ERRORS
 from bot.respond import AnswerText
 from bot.slack.audience import Decision, decide
-from bot.slack.blocks import build_answer_reply, build_notice_reply
+from bot.slack.blocks import build_answer_reply, build_notice_reply, reply_json
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.delivery import Delivery, open_delivery
 from bot.slack.files import ReadFiles, read_files
@@ -20,7 +20,7 @@ from bot.slack.pacing import SlackBusyError
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posting import Surroundings
-from bot.slack.request import ONLY_ASKER, SlackRequest, request_from_json
+from bot.slack.request import FOR_ALL, ONLY_ASKER, SlackRequest, request_from_json
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
@@ -68,6 +68,7 @@ class Answering:
         self._parts = parts
         self._held = held
         self._task = held.task
+        self._kept: dict[str, Any] = {}
         request = request_from_json(held.task.request)
         # For whose eyes an answer is stays as it was begun, whatever the channel's setting is now:
         # what was prepared for one person must not be shown to all.
@@ -121,7 +122,7 @@ class Answering:
         return self._reply()
 
     def _save(self, reply: Any) -> None:
-        kept = {**reply, ONLY_ASKER: self._request.only_asker}
+        kept = {**reply, **self._kept, ONLY_ASKER: self._request.only_asker}
         if not self._parts.queue.save_reply(self._task.id, kept):
             raise LostError
 
@@ -157,6 +158,8 @@ class Answering:
         if answer is None:
             return self._cancelled()
         may_share = self._request.only_asker
+        if may_share and files.notes:  # they name the asker's files
+            self._kept = {FOR_ALL: reply_json(build_answer_reply(answer, may_share=True))}
         self.delivery.finish(build_answer_reply(answer, may_share=may_share, notes=files.notes))
         return QuestionStatus.DONE
 

@@ -8,7 +8,7 @@ from urllib.error import URLError
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
+from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
@@ -50,8 +50,8 @@ class Clients:
         return open_client(self._settings, self._token_of(team) or "")
 
 
-class _CarefulRetries(ConnectionErrorRetryHandler):
-    """Repeats a call whose connection broke, unless that might post a message twice."""
+class _CarefulRetries(RetryHandler):
+    """Repeats a call, unless that might post a message twice: Slack may have taken it already."""
 
     def can_retry(
         self,
@@ -68,6 +68,14 @@ class _CarefulRetries(ConnectionErrorRetryHandler):
         )
 
 
+class _ConnectionRetries(_CarefulRetries, ConnectionErrorRetryHandler):
+    """After a broken connection."""
+
+
+class _ServerRetries(_CarefulRetries, ServerErrorRetryHandler):
+    """After an error of Slack's own servers."""
+
+
 def open_client(settings: SlackSettings, token: str) -> WebClient:
     """Return a client that waits when Slack says so, and tries again when Slack fails."""
     return WebClient(
@@ -75,9 +83,9 @@ def open_client(settings: SlackSettings, token: str) -> WebClient:
         base_url=settings.api_url.rstrip("/") + "/",
         timeout=_TIMEOUT_SECONDS,
         retry_handlers=[
-            _CarefulRetries(),
+            _ConnectionRetries(),
             RateLimitErrorRetryHandler(max_retry_count=_RETRIES),
-            ServerErrorRetryHandler(max_retry_count=_RETRIES),
+            _ServerRetries(max_retry_count=_RETRIES),
         ],
     )
 

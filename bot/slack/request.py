@@ -10,6 +10,9 @@ from typing import Any
 ONLY_ASKER = "only_asker"
 """In the reply that the queue keeps: whether it is for the asker's eyes only."""
 
+FOR_ALL = "for all"
+"""There too: the answer without what concerns its asker alone, if anything does."""
+
 
 class RequestKind(enum.StrEnum):
     """How a question came in."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from slack_bolt import Ack, App
@@ -12,17 +11,20 @@ from slack_sdk import WebClient
 from bot.curation import open_to_everyone
 from bot.slack.blocks import SHARE, Part, Reply, reply_from_json
 from bot.slack.clients import OUTSIDE_ERRORS
-from bot.slack.fitting import send_fitting
 from bot.slack.origin import Origin, action_value, late, whisper
+from bot.slack.pacing import Abilities, Pacing, SlackBusyError, is_outage
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.places import PlaceKind
+from bot.slack.posting import Poster, Surroundings
 from bot.slack.posts import Post
+from bot.slack.request import FOR_ALL
+from bot.slack.sight import GONE
 from bot.slack.views_share import build_shared
 from bot.slack.voting import may_vote
+from bot.work import Task
 from training.records import AnswerRecord
 
-_GONE = "I can't find this answer any more. Please ask again."
 _NOT_YOURS = "Only who asked can share this answer."
 _ALREADY = "This answer is in the channel already."
 _HERE_ALONE = "There is nobody else here to share it with."
@@ -35,6 +37,7 @@ _RESTRICTED = (
 _OTHER_SOURCES = (
     "I can't share this answer: it rests on documents that aren't used in this channel."
 )
+_BUSY = "Slack doesn't take it right now. Please share it again in a minute."
 _NO_POST = "Slack didn't let me post here. Invite me to the channel, then share it again."
 
 
@@ -59,8 +62,11 @@ def share_answer(parts: Parts, client: WebClient, answer_id: str, origin: Origin
     """
     feedback = parts.nightshift.feedback
     found = parts.queue.find(answer_id)
-    if found is None or not feedback.knows(answer_id):
-        return _GONE
+    task = found[0] if found else None
+    if task is None or not feedback.knows(answer_id):
+        return GONE
+    if (task.team, task.channel) != (origin.team, origin.channel):
+        return GONE  # it isn't there that its asker saw it
     record = feedback.answer(answer_id)
     refusal = _refusal(parts, record, origin)
     if refusal:
@@ -68,13 +74,17 @@ def share_answer(parts: Parts, client: WebClient, answer_id: str, origin: Origin
     key = f"share:{answer_id}:{origin.channel}"
     if not parts.queue.claim(origin.team, [key]):
         return _ALREADY
-    saved = found[0].reply.get("reply") or [{"text": record.answer, "blocks": []}]
+    saved = (
+        task.reply.get(FOR_ALL)
+        or task.reply.get("reply")
+        or [{"text": record.answer, "blocks": []}]
+    )
     reply = build_shared(reply_from_json(saved), origin.user, record.question, SHARE)
     try:
-        _post(parts, client, answer_id, reply, origin)
-    except OUTSIDE_ERRORS:
+        _post(parts, client, task, reply)
+    except (SlackBusyError, *OUTSIDE_ERRORS) as error:
         parts.queue.unclaim(origin.team, [key])
-        return _NO_POST
+        return _BUSY if is_outage(error) else _NO_POST
     return ""
 
 
@@ -112,24 +122,12 @@ def _has_open_sources(parts: Parts, record: AnswerRecord) -> bool:
     return open_to_everyone(parts.nightshift, record.sources)
 
 
-def _post(parts: Parts, client: WebClient, answer_id: str, reply: Reply, origin: Origin) -> None:
+def _post(parts: Parts, client: WebClient, task: Task, reply: Reply) -> None:
+    """Post where the question was asked; what stands there already, though that was lost, stays."""
+    poster = Poster(client, task, Surroundings(Pacing(), Abilities()))
+    there = poster.own_posts()
     for number, part in enumerate(reply.parts):
-        send = partial(
-            client.chat_postMessage,
-            channel=origin.channel,
-            thread_ts=origin.thread_ts or None,
-            text=part.text,
-            unfurl_links=False,
-            unfurl_media=False,
+        ts = there.get(number) or poster.post(number, part)
+        parts.posts.record(
+            Post(task.team, task.channel, ts, task.id, number, part.text, part.blocks)
         )
-        done = send_fitting(send, part.blocks)
-        post = Post(
-            origin.team,
-            origin.channel,
-            str(done["ts"]),
-            answer_id,
-            number,
-            part.text,
-            part.blocks,
-        )
-        parts.posts.record(post)
