@@ -88,8 +88,15 @@ def files_of(event: Mapping[str, Any]) -> tuple[FileRef, ...]:
 def team_of(body: Mapping[str, Any]) -> str:
     """Return the workspace that an event, command or action came from. Pure.
 
-    In a channel that two companies share, ``team_id`` is the sender's; the bot's own workspace is
-    named beside it.
+    In a channel that two companies share, an event's ``team_id`` and a window's ``team`` may be the
+    other company's; the workspace where the bot is installed is named beside it. A click's ``team``
+    is the bot's. Where no workspace is named, none is guessed.
+
+    Sources: https://docs.slack.dev/apis/events-api#authorizations;
+    https://github.com/slackapi/bolt-js/issues/1614 (``app_installed_team_id``)
     """
-    team = body.get("team") or {}
-    return str(body.get("context_team_id") or body.get("team_id") or team.get("id") or "")
+    view, team = body.get("view") or {}, body.get("team") or {}
+    installed = view.get("app_installed_team_id") or body.get("context_team_id")
+    for authorization in (body.get("authorizations") or ())[:1]:
+        installed = installed or authorization.get("team_id")
+    return str(installed or body.get("team_id") or team.get("id") or "")

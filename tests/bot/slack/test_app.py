@@ -15,6 +15,7 @@ from bot.settings import Settings, SlackSettings
 from bot.slack.app import build_app
 from bot.slack.clients import Clients
 from bot.slack.parts import Parts, build_parts
+from bot.slack.request import team_of
 from tests.bot.slack.server.slack import Slack
 from training.nights import NightRecord
 
@@ -116,3 +117,18 @@ def test_in_another_workspace_a_handle_opens_nothing(slack: Slack, make_parts: M
     assert theirs.names == {mallory.casefold(), group.casefold()}
     assert parts.people.is_admin(slack.team_id, alice)
     assert not parts.people.is_admin(other.id, mallory)
+
+
+@pytest.mark.parametrize(
+    ("body", "team"),
+    [
+        ({"team": {"id": "T0OTHER000"}, "view": {"app_installed_team_id": "T0OURS0000"}}, "ours"),
+        ({"team_id": "T0OTHER000", "context_team_id": "T0OURS0000"}, "ours"),
+        ({"team_id": "T0OTHER000", "authorizations": [{"team_id": "T0OURS0000"}]}, "ours"),
+        ({"team": {"id": "T0OURS0000"}, "user": {"team_id": "T0OTHER000"}}, "ours"),
+        ({"team": {"id": "T0OURS0000"}, "view": {"team_id": "T0OURS0000"}}, "ours"),
+        ({"team": None, "user": {"team_id": "T0OTHER000"}, "view": None}, ""),
+    ],
+)
+def test_the_workspace_is_where_the_bot_is_installed(body: dict[str, Any], team: str) -> None:
+    assert team_of(body) == ("T0OURS0000" if team else "")

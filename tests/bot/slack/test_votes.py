@@ -197,7 +197,16 @@ def test_people_of_another_company_vote_where_the_settings_let_them(tmp_path: Pa
         answer, message = at.answer(shared)
         at.slack.react(zoe, shared, message.ts, "+1")
         at.wait_for_text(message, "👍 1 · 👎 0")
-        assert at.parts.nightshift.feedback.vote_of(answer, f"{at.slack.team_id}:{zoe}") == 1
+        voter = f"{at.slack.team_id}:{zoe}"
+        assert at.parts.nightshift.feedback.vote_of(answer, voter) == 1
+        at.slack.click(zoe, message, "nightshift_vote", "negative")
+        view = at.slack.wait_for_view(zoe, "nightshift_why_given")
+        filled = {"reason": {"choice": "wrong"}, "right": {"text": "It is 24 days."}}
+        assert at.slack.submit(zoe, view, filled) is None
+        at.whisper_to(zoe, shared, "A person reviews your answer")
+        at.wait_for_votes(answer, 0, 1)
+        (correction,) = at.parts.nightshift.feedback.corrections()
+        assert (correction.author, correction.text) == (voter, "It is 24 days.")
 
 
 def test_a_real_answer_is_voted_on(tmp_path: Path) -> None:

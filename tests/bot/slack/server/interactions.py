@@ -80,12 +80,19 @@ def person_in(workspace: Workspace, user: str) -> Json:
 
 
 def envelope(workspace: Workspace, kind: str, user: str, team: str, trigger: bool = True) -> Json:
-    """Return what all interactions share."""
+    """Return what all interactions share.
+
+    A window's ``team`` is the company of who acts in it; where the app is installed stands in the
+    view (https://github.com/slackapi/bolt-js/issues/1614).
+    """
+    person = workspace.people[user]
+    abroad = kind in {"view_submission", "view_closed"} and person.stranger
+    named = {"id": person.team, "domain": "another-company"} if abroad else None
     shape: Json = {
         "type": kind,
         "token": "verification-token",
         "api_app_id": APP,
-        "team": {"id": team, "domain": workspace.teams[team].domain},
+        "team": named or {"id": team, "domain": workspace.teams[team].domain},
         "user": person_in(workspace, user),
         "enterprise": None,
         "is_enterprise_install": False,
