@@ -119,8 +119,14 @@ class SlackBot:
         Raises:
             SlackDownError: One has ended.
         """
-        if not self._worker.is_alive():
-            raise SlackDownError("A thread that answers has ended.", "Start Nightshift again.")
+        threads = {
+            "answers": self._worker.is_alive(),
+            "counts votes": self._counter.is_alive(),
+            "posts reports": self._parts.outbox.is_alive(),
+        }
+        for what, lives in threads.items():
+            if not lives:
+                raise SlackDownError(f"A thread that {what} has ended.", "Start Nightshift again.")
         return f"{self._settings.workers} threads answer, {self._worker.running} questions at work"
 
     def connected(self) -> str:

@@ -56,6 +56,10 @@ class VoteCounter:
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._ending.is_set():
             try:

@@ -61,6 +61,10 @@ class Outbox:
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def put(self, key: str, team: str, channel: str, reply: Reply) -> None:
         """Report something once; it is stored when this returns.
 

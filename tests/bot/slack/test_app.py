@@ -10,9 +10,9 @@ import pytest
 from slack_bolt import BoltRequest
 
 from bot.assembly import Nightshift
-from bot.errors import SettingsError
+from bot.errors import SettingsError, SlackDownError
 from bot.settings import Settings, SlackSettings
-from bot.slack.app import build_app
+from bot.slack.app import SlackBot, build_app
 from bot.slack.clients import Clients
 from bot.slack.parts import Parts, build_parts
 from bot.slack.request import team_of
@@ -117,6 +117,22 @@ def test_in_another_workspace_a_handle_opens_nothing(slack: Slack, make_parts: M
     assert theirs.names == {mallory.casefold(), group.casefold()}
     assert parts.people.is_admin(slack.team_id, alice)
     assert not parts.people.is_admin(other.id, mallory)
+
+
+@pytest.mark.parametrize(
+    ("part", "what"), [("_worker", "answers"), ("_counter", "counts votes"), ("outbox", "reports")]
+)
+def test_a_thread_that_has_ended_is_told(part: str, what: str, make_parts: MakeParts) -> None:
+    parts = make_parts()
+    bot = SlackBot(parts)
+    bot.start(connect=False)
+    try:
+        assert "threads answer" in bot.alive()
+        (parts.outbox if part == "outbox" else getattr(bot, part)).stop()
+        with pytest.raises(SlackDownError, match=f"A thread that .*{what} has ended"):
+            bot.alive()
+    finally:
+        bot.stop()
 
 
 @pytest.mark.parametrize(
