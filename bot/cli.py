@@ -110,7 +110,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_PROBLEM)
     except Exception:
-        logging.getLogger(__name__).info("unexpected", exc_info=True)
+        # Not by __name__: of this file run as a program, that is __main__.
+        logging.getLogger("bot.cli").debug("unexpected", exc_info=True)
         errors.print(
             "[bold red]Problem:[/] Something went wrong that Nightshift doesn't know of.\n"
             "[bold green]Mend:[/] Run it again with --verbose to see the details, and report them.",

@@ -9,6 +9,23 @@ TrainingError
 └── AdapterError          an adapter that isn't there, is damaged, or fits another base model
 """
 
+from __future__ import annotations
+
+import traceback
+from pathlib import PurePath
+
+_FRAMES = 3
+
+
+def where_raised(error: BaseException) -> str:
+    """Return an error's kind and where it arose, for a log.
+
+    Its message stays out: what others' code says there may hold a document's text or a secret.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = [f"{PurePath(each.filename).name}:{each.lineno}" for each in reversed(frames)]
+    return f"{type(error).__name__} at {', called from '.join(places)}"
+
 
 class TrainingError(Exception):
     """What went wrong, and what the reader can do about it.

@@ -15,7 +15,7 @@ from training.adapters import AdapterManifest, AdapterRegistry
 from training.base_model import LoadedModel, load_base_model
 from training.dataset import prepare_examples
 from training.durable import write_text
-from training.errors import AdapterError, FinetuneError, TrainingError
+from training.errors import AdapterError, FinetuneError, TrainingError, where_raised
 from training.evaluate import evaluate
 from training.finetune import FinetuneResult, finetune
 from training.gate import Decision, decide
@@ -88,7 +88,8 @@ def run_night(
         report = _failed(report, f"{error.problem} {error.mend}".strip())
     except (OSError, MemoryError, RuntimeError, ValueError) as error:
         # PyTorch raises RuntimeError for most of its troubles; the live adapter is untouched.
-        logger.exception("the night failed")
+        details = logger.isEnabledFor(logging.DEBUG)
+        logger.error("the night failed: %s", where_raised(error), exc_info=details)
         report = _failed(report, f"An unexpected {type(error).__name__}; the log has the details.")
     report = replace(report, seconds=dict(clock.seconds))
     return report if dry_run else _written(report, data_dir)

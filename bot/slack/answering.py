@@ -24,6 +24,7 @@ from bot.slack.request import FOR_ALL, ONLY_ASKER, SlackRequest, request_from_js
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
+from training.errors import where_raised
 
 MAX_ATTEMPTS = 3
 _TURNS = 6
@@ -151,8 +152,9 @@ class Answering:
             return QuestionStatus.FAILED
         except (LostError, SlackBusyError, *OUTSIDE_ERRORS):
             raise
-        except Exception:
-            logger.error("An answer failed", exc_info=logger.isEnabledFor(logging.DEBUG))
+        except Exception as error:
+            details = logger.isEnabledFor(logging.DEBUG)
+            logger.error("An answer failed: %s", where_raised(error), exc_info=details)
             self.delivery.finish(build_notice_reply(_FAILED))
             return QuestionStatus.FAILED
         if answer is None:

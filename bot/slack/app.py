@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 
 from bot.errors import SettingsError, SlackDownError
 from bot.settings import SlackSettings
+from bot.slack.bolt_log import bolt_logger
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
 from bot.slack.counter import VoteCounter
 from bot.slack.listeners import (
@@ -190,7 +191,7 @@ def _bolt_app(
         client=client,
         oauth_settings=installations.flow_settings() if installations else None,
         signing_secret=settings.signing_secret.get_secret_value() or None,
-        logger=logging.getLogger("bot.slack.bolt"),
+        logger=bolt_logger(),
         process_before_response=True,
         listener_executor=ThreadPoolExecutor(_LAZY_THREADS, thread_name_prefix="slack-lazy"),
     )

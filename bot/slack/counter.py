@@ -18,7 +18,7 @@ from bot.slack.sight import saw_answer
 from bot.slack.views_votes import build_why_offer, with_tally
 from bot.slack.voting import Ballot, may_vote
 from bot.work import QuestionStatus
-from training.errors import DatabaseError, FeedbackError
+from training.errors import DatabaseError, FeedbackError, where_raised
 
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 10.0
@@ -67,8 +67,9 @@ class VoteCounter:
             except DatabaseError as error:
                 logger.error("Votes can't be counted now: %s", error.problem)
                 self._ending.wait(_RETRY_SECONDS)
-            except Exception:
-                logger.error("Counting votes failed", exc_info=logger.isEnabledFor(logging.DEBUG))
+            except Exception as error:
+                details = logger.isEnabledFor(logging.DEBUG)
+                logger.error("Counting votes failed: %s", where_raised(error), exc_info=details)
                 self._ending.wait(_RETRY_SECONDS)
             self._parts.ballots.wait(_POLL_SECONDS)
 

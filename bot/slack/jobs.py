@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from training.errors import where_raised
+
 _STOP_SECONDS = 20.0
 
 logger = logging.getLogger(__name__)
@@ -60,5 +62,6 @@ class Jobs:
 def _run(name: str, work: Callable[[], None]) -> None:
     try:
         work()
-    except Exception:
-        logger.error("The work '%s' failed", name, exc_info=logger.isEnabledFor(logging.DEBUG))
+    except Exception as error:
+        details = logger.isEnabledFor(logging.DEBUG)
+        logger.error("The work '%s' failed: %s", name, where_raised(error), exc_info=details)

@@ -14,6 +14,7 @@ from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from sqlalchemy.engine import Engine
 
 from bot.settings import SlackSettings
+from bot.slack.bolt_log import bolt_logger
 from bot.slack.manifest import bot_scopes
 from training.database import explained, writing
 
@@ -62,5 +63,5 @@ class Installations:
             installation_store=self._store,
             installation_store_bot_only=True,
             state_store=self._states,
-            logger=logging.getLogger("bot.slack.bolt"),
+            logger=bolt_logger(),
         )

@@ -19,7 +19,7 @@ from bot.slack.blocks import Part, Reply
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
 from bot.slack.notices import Notice, Notices
 from bot.slack.single_try import asked_to_wait, without_retries
-from training.errors import DatabaseError
+from training.errors import DatabaseError, where_raised
 
 _LEASE_SECONDS = 120.0
 _POLL_SECONDS = 2.0
@@ -89,8 +89,9 @@ class Outbox:
             except DatabaseError as error:
                 logger.error("Reports can't be read: %s", error.problem)
                 self._ending.wait(_POLL_SECONDS)
-            except Exception:
-                logger.error("A report failed", exc_info=logger.isEnabledFor(logging.DEBUG))
+            except Exception as error:
+                details = logger.isEnabledFor(logging.DEBUG)
+                logger.error("A report failed: %s", where_raised(error), exc_info=details)
                 self._ending.wait(_POLL_SECONDS)
 
     def _tidy(self) -> None:

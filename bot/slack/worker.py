@@ -15,7 +15,7 @@ from bot.slack.pacing import Abilities, Pacing, SlackBusyError, is_closed, is_ou
 from bot.slack.parts import Parts
 from bot.slack.posting import Surroundings
 from bot.work import QuestionStatus, Task
-from training.errors import DatabaseError
+from training.errors import DatabaseError, where_raised
 
 _POLL_SECONDS = 0.5
 _KEEP_SECONDS = 1.0
@@ -85,9 +85,10 @@ class Worker:
             except DatabaseError as error:
                 logger.error("The queue can't be used: %s", error.problem)
                 self._ending.wait(_RETRY_SECONDS)
-            except Exception:
+            except Exception as error:
+                details = logger.isEnabledFor(logging.DEBUG)
                 logger.error(
-                    "A question from Slack failed", exc_info=logger.isEnabledFor(logging.DEBUG)
+                    "A question from Slack failed: %s", where_raised(error), exc_info=details
                 )
 
     def _answer_next(self) -> bool:

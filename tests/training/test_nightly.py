@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -130,6 +131,22 @@ def test_a_failure_is_an_outcome_with_its_reason(tmp_path: Path) -> None:
     assert "no model" in report.reason
     assert report.counts["new"] == 10
     assert (tmp_path / "reports" / "20261123-021500.md").exists()
+
+
+class _Talkative(AdapterRegistry):
+    def current(self) -> AdapterManifest | None:
+        raise ValueError("Alice earns 90,000")
+
+
+def test_what_an_error_says_of_the_pairs_stays_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    registry = _Talkative(tmp_path / "a")
+    report = run_night(selection(many(0, 10), []), registry, NightSettings(), tmp_path, NOW)
+    assert report.outcome == Outcome.FAILED
+    assert "ValueError at test_nightly.py" in caplog.text
+    assert "90,000" not in caplog.text + report.reason
 
 
 class Nights:

@@ -22,6 +22,7 @@ from bot.slack.mrkdwn import escape
 from bot.slack.parts import Parts
 from bot.slack.reports import build_report
 from bot.slack.status import build_status, gather_status, standing_of
+from training.errors import where_raised
 
 _HELP = "help"
 _CHANNELS = "channels"
@@ -54,8 +55,9 @@ def _answer(parts: Parts, asked: Command, respond: Respond) -> None:
         say_reply(respond, reply_to(parts, asked), parts.clients.of(asked.team), asked)
     except PERSON_ERRORS as error:
         say(respond, escape(f"{error.problem} {error.mend}".strip()))
-    except Exception:
-        logger.error("A command failed", exc_info=logger.isEnabledFor(logging.DEBUG))
+    except Exception as error:
+        details = logger.isEnabledFor(logging.DEBUG)
+        logger.error("A command failed: %s", where_raised(error), exc_info=details)
         say(respond, _FAILED)
 
 

@@ -27,7 +27,7 @@ from bot.slack.views_home import REINDEX
 from bot.source_names import with_stable_names
 from ingestion.settings import SourceSettings
 from ingestion.sync import Progress
-from training.errors import DatabaseError
+from training.errors import DatabaseError, where_raised
 from training.lease import Lease
 
 _JOB = "reindex"
@@ -186,9 +186,10 @@ class Run:
             logger.warning("A run over the documents failed: %s", type(error).__name__)
             said = [escape(text) for text in (error.problem, error.mend) if text]
             return build_report([f"*Indexing {escape(self.what)} failed*", *said])
-        except Exception:
+        except Exception as error:
+            details = logger.isEnabledFor(logging.DEBUG)
             logger.error(
-                "A run over the documents failed", exc_info=logger.isEnabledFor(logging.DEBUG)
+                "A run over the documents failed: %s", where_raised(error), exc_info=details
             )
             said = ["Something unexpected went wrong; the bot's log has the details."]
             return build_report([f"*Indexing {escape(self.what)} failed*", *said])

@@ -21,7 +21,7 @@ from bot.slack.progress import LiveMessage, Pace, Spot, progress_line
 from bot.slack.reports import build_report
 from bot.slack.status import standing_of
 from bot.slack.views_home import RETRAIN
-from training.errors import DatabaseError
+from training.errors import DatabaseError, where_raised
 from training.nights import NightRecord
 
 _JOB = "retrain"
@@ -104,8 +104,9 @@ class Run:
         except PERSON_ERRORS as error:
             logger.warning("A night can't be run: %s", type(error).__name__)
             return build_report([head, escape(error.problem), escape(error.mend)])
-        except Exception:
-            logger.error("A night can't be run", exc_info=logger.isEnabledFor(logging.DEBUG))
+        except Exception as error:
+            details = logger.isEnabledFor(logging.DEBUG)
+            logger.error("A night can't be run: %s", where_raised(error), exc_info=details)
             return build_report([head, "It failed unexpectedly; the bot's log has the details."])
         standing = standing_of(self.parts.nightshift)
         told = night.id and is_admin_channel(self.parts, self.spot.team, self.spot.channel)

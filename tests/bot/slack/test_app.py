@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,30 @@ def test_in_another_workspace_a_handle_opens_nothing(slack: Slack, make_parts: M
     assert theirs.names == {mallory.casefold(), group.casefold()}
     assert parts.people.is_admin(slack.team_id, alice)
     assert not parts.people.is_admin(other.id, mallory)
+
+
+@pytest.mark.parametrize(("level", "told"), [(logging.INFO, False), (logging.DEBUG, True)])
+def test_what_an_error_says_is_in_no_log_but_the_verbose_one(
+    level: int, told: bool, make_parts: MakeParts, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ValueError("Alice earns 90,000")
+
+    caplog.set_level(level, logger="bot")
+    app = build_app(make_parts())
+    app.action("at once")(fail)
+    app.action("late")(ack=lambda ack: ack(), lazy=[fail])
+    for action in ("at once", "late"):
+        body = {
+            "type": "block_actions",
+            "user": {"id": "U0ALICE000"},
+            "team": {"id": "T0TEAM0000"},
+            "actions": [{"type": "button", "action_id": action, "block_id": "b"}],
+        }
+        app.dispatch(BoltRequest(body=body, mode="socket_mode"))
+    app.listener_runner.listener_executor.shutdown()
+    assert caplog.text.count("90,000" if told else "ValueError at test_app.py") >= 2
+    assert ("90,000" in caplog.text) is told
 
 
 @pytest.mark.parametrize(

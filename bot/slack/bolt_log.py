@@ -1,0 +1,31 @@
+"""What Slack's library says of errors, without their messages."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from training.errors import where_raised
+
+_LOGGER = logging.getLogger("bot.slack.bolt")
+
+
+class _WithoutMessages(logging.Filter):
+    """Bolt logs an error of ours with its message, which may hold a question or a page's text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass; one of an error says its kind and its place only."""
+        error = sys.exc_info()[1]
+        if error is not None and not _LOGGER.isEnabledFor(logging.DEBUG):
+            record.msg, record.args = "A listener failed: %s", (where_raised(error),)
+            record.exc_info = record.exc_text = None
+        return True
+
+
+_FILTER = _WithoutMessages()
+
+
+def bolt_logger() -> logging.Logger:
+    """Return the logger for Bolt; with ``--verbose`` it says everything."""
+    _LOGGER.addFilter(_FILTER)
+    return _LOGGER
