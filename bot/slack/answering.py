@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.answer import Answer, Question
 from bot.conversation import Turn
 from bot.errors import PERSON_ERRORS
-from bot.respond import AnswerText
 from bot.slack.audience import Decision, decide
 from bot.slack.blocks import build_answer_reply, build_notice_reply, reply_json
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.delivery import Delivery, open_delivery
 from bot.slack.files import ReadFiles, read_files
+from bot.slack.let_go import read_while
 from bot.slack.pacing import SlackBusyError
 from bot.slack.parts import Parts
 from bot.slack.people import named
@@ -202,13 +202,16 @@ class Answering:
 
     def _stream(self, question: Question) -> Answer | None:
         """Show the answer as it grows, and return it; None where it is no longer wanted."""
-        events: Iterator[AnswerText | Answer] = self._parts.nightshift.ask(question)
-        for event in events:
-            if self._held.lost:
-                raise LostError
-            if self._held.stop:
-                return None
-            if isinstance(event, Answer):
-                return event
-            self.delivery.push(event.text)
-        raise AssertionError("an answer ends what is asked")
+        held, ask = self._held, self._parts.nightshift.ask
+        with closing(read_while(lambda: not (held.lost or held.stop), ask(question))) as events:
+            for event in events:
+                if held.lost or held.stop:
+                    break
+                if isinstance(event, Answer):
+                    return event
+                self.delivery.push(event.text)
+        if held.lost:
+            raise LostError
+        if not held.stop:
+            raise AssertionError("an answer ends what is asked")
+        return None

@@ -28,12 +28,15 @@ class OpenAIServer:
             "garbage", "cut" the connection, "short" a stream that ends too early, "drip" a stream
             that never ends, "error event" in the stream, "null" no choices.
         answer: What the model says.
+        hold_after: After so many words of a stream it waits until `go` is set; 0 for never.
         requests: Bodies and authorization headers, in order.
     """
 
     url: str
     fault: str = ""
     answer: str = ANSWER
+    hold_after: int = 0
+    go: threading.Event = field(default_factory=threading.Event)
     requests: list[tuple[dict[str, Any], str]] = field(default_factory=list)
 
 
@@ -69,9 +72,7 @@ def _app(state: OpenAIServer) -> FastAPI:
         if state.fault == "garbage":
             return Response("<html>login</html>{", media_type="application/json")
         if body.get("stream"):
-            return StreamingResponse(
-                _events(state.fault, state.answer), media_type="text/event-stream"
-            )
+            return StreamingResponse(_events(state), media_type="text/event-stream")
         if state.fault == "cut":
             return StreamingResponse(_half_a_body(), media_type="application/json")
         choices = [
@@ -104,9 +105,12 @@ async def _half_a_body() -> AsyncIterator[bytes]:
     raise ConnectionResetError
 
 
-async def _events(fault: str, answer: str) -> AsyncIterator[bytes]:
+async def _events(state: OpenAIServer) -> AsyncIterator[bytes]:
     """Yield the answer as server-sent events, cut anywhere, also inside a character."""
-    for number, piece in enumerate(answer.split(" ")):
+    fault = state.fault
+    for number, piece in enumerate(state.answer.split(" ")):
+        while state.hold_after and number >= state.hold_after and not state.go.is_set():
+            await asyncio.sleep(0.01)
         content = piece if number == 0 else f" {piece}"
         event = _event({"content": content}, None)
         half = len(event) // 2
