@@ -76,7 +76,7 @@ def post_call(
     Raises:
         What `bot.slack.clients.OUTSIDE_ERRORS` names: Slack takes no message there.
     """
-    call = build_call(escalation, experts)
+    call = build_call(escalation, parts.people.by_id(escalation.team, experts))
     try:
         done = client.chat_postMessage(
             channel=channel,

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -59,6 +59,19 @@ def user_of(name: str) -> str:
     return name.rpartition(":")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """A workspace's user groups.
+
+    Attributes:
+        of: Ids and handles by member.
+        ids: By handle, in lower case.
+    """
+
+    of: Mapping[str, frozenset[str]]
+    ids: Mapping[str, str]
+
+
 class People:
     """Looks people up.
 
@@ -71,9 +84,7 @@ class People:
         self._clients = clients
         self._settings = settings
         self._people: Remembered[tuple[str, str], Person] = Remembered(settings.rights_seconds)
-        self._groups: Remembered[str, dict[str, frozenset[str]]] = Remembered(
-            settings.rights_seconds
-        )
+        self._groups: Remembered[str, _Groups] = Remembered(settings.rights_seconds)
 
     def person(self, team: str, user: str) -> Person:
         """Return who a user is; never raises."""
@@ -83,7 +94,7 @@ class People:
             logger.warning("A person can't be looked up: %s", kind_of(error))
             return Person(user)
         # Joined anew each time: remembered with the person, a group would live twice as long.
-        return replace(person, groups=self._groups_of(team).get(user, frozenset()))
+        return replace(person, groups=self._groups_of(team).of.get(user, frozenset()))
 
     def reader(self, team: str, user: str) -> Reader:
         """Return the rights of a person; where Slack can't say who it is, those of everyone."""
@@ -111,6 +122,14 @@ class People:
         trusted = person.known and not person.outsider
         return trusted and not plain.isdisjoint(group.casefold() for group in person.groups)
 
+    def by_id(self, team: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names with a user group's handle replaced by its id, which Slack pings."""
+        trusted, ids = self._trusted(team, names), self._groups_of(team).ids
+        return tuple(
+            ids.get(name.lstrip("@").casefold(), name) if name in trusted else name
+            for name in names
+        )
+
     def _trusted(self, team: str, names: Iterable[str]) -> set[str]:
         """Return the names that open something in a workspace.
 
@@ -134,24 +153,26 @@ class People:
             email=str((found.get("profile") or {}).get("email") or ""),
         )
 
-    def _groups_of(self, team: str) -> dict[str, frozenset[str]]:
-        """Return ids and handles of the user groups by member; none where Slack doesn't say."""
+    def _groups_of(self, team: str) -> _Groups:
+        """Return the user groups; none where Slack doesn't say."""
         try:
             return self._groups.get(team, lambda: self._look_up_groups(team))
         except OUTSIDE_ERRORS as error:
             logger.warning("User groups can't be looked up: %s", kind_of(error))
-            return {}
+            return _Groups({}, {})
 
-    def _look_up_groups(self, team: str) -> dict[str, frozenset[str]]:
+    def _look_up_groups(self, team: str) -> _Groups:
         listed = self._clients.of(team).usergroups_list(include_users=True)["usergroups"]
-        groups: dict[str, frozenset[str]] = {}
+        groups, ids = dict[str, frozenset[str]](), dict[str, str]()
         for group in listed:
             if group.get("date_delete"):
                 continue
+            handle = str(group.get("handle") or "")
+            ids[handle.casefold()] = str(group["id"])
             for member in group.get("users") or ():
-                names = {str(group["id"]), str(group.get("handle") or "")} - {""}
+                names = {str(group["id"]), handle} - {""}
                 groups[member] = groups.get(member, frozenset()) | names
-        return groups
+        return _Groups(groups, ids)
 
 
 class Remembered(Generic[K, V]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -102,6 +103,16 @@ def test_experts_of_a_channel_answer_in_its_thread(at: Harbour) -> None:
     ]
     # What people say to each other there is no question to the bot, though it follows up always.
     assert len(at.slack.from_bot(at.general, message.thread_ts)) == 2
+
+
+def test_a_group_named_by_its_handle_is_pinged(tmp_path: Path) -> None:
+    with harbour(tmp_path, experts=["@People-Team", "nobody-here"]) as at:
+        group = at.slack.add_usergroup("people-team", [at.eve])
+        _, message = at.answer()
+        at.slack.click(at.alice, message, "nightshift_ask_human")
+        call = call_in(at, at.general, message.thread_ts)
+        assert call.pings == [f"!subteam^{group}", f"@{at.alice}"]
+        assert "nobody-here" in call.visible_text
 
 
 def test_a_deleted_answer_is_not_kept(at: Harbour) -> None:
