@@ -79,7 +79,7 @@ def build_answer_reply(
         known = (text for each in answer.shown for text in (each.chunk.text, each.chunk.url))
         bodies = render_body(answer.text, links_in(known), MAX_TEXT - _length(said))
         bodies[0] = _joined([*said, bodies[0]])
-        listed = "\n".join(_source(n, each) for n, each in enumerate(answer.sources, 1))
+        listed = "\n".join(_listed(answer.sources))
     unsure = answer.refused or answer.confidence is Confidence.UNSURE
     pressed = [vote_block(answer.id), *_buttons(answer.id, ask=unsure, share=may_share)]
     *parts, last = [
@@ -172,7 +172,8 @@ def _refusal(answer: Answer) -> list[Body]:
     tail = rest.rpartition("\n\n")[2] if rest else ""
     bodies = [_said(head)]
     if answer.sources:
-        pages = [(place_of(each), web_address(each)) for each in answer.sources[:_NEAREST]]
+        found = dict.fromkeys((place_of(each), web_address(each)) for each in answer.sources)
+        pages = list(found)[:_NEAREST]
         marked = [
             markdown_link(url, place) if url else render(place, no_links).markdown
             for place, url in pages
@@ -205,12 +206,21 @@ def web_address(source: Passage) -> str:
     return url if web else ""
 
 
-def _source(number: int, source: Passage) -> str:
+def _listed(sources: Sequence[Passage]) -> list[str]:
+    """Return the sources with their numbers; passages of one place share a line."""
+    numbers: dict[str, str] = {}
+    for number, source in enumerate(sources, 1):
+        shown = _source(source)
+        numbers[shown] = f"{numbers.get(shown, '')}[{number}] "
+    return [f"{found}{shown}" for shown, found in numbers.items()]
+
+
+def _source(source: Passage) -> str:
     place, url = mrkdwn_text(place_of(source)), web_address(source)
     if url:
-        return f"[{number}] {mrkdwn_link(url, place)}"
+        return mrkdwn_link(url, place)
     path = "" if source.chunk.source == ATTACHED else source.chunk.path
-    return f"[{number}] {place} ({mrkdwn_text(path)})" if path else f"[{number}] {place}"
+    return f"{place} ({mrkdwn_text(path)})" if path else place
 
 
 def _buttons(answer_id: str, *, ask: bool, share: bool) -> list[Block]:

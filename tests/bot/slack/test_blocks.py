@@ -62,6 +62,17 @@ def test_an_answer_has_its_sources_and_the_votes_below_it() -> None:
     assert reply_from_json(reply_json(reply)) == reply
 
 
+def test_passages_of_one_place_share_a_line() -> None:
+    again = passage("Book in time.", "Travel", "Hotels", url="https://docs.example/travel")
+    sources = build_answer_reply(quoted([HOTEL, NOTES, again])).parts[0].blocks[1]
+    assert sources["elements"][0]["text"] == (
+        "[1] [3] <https://docs.example/travel|Travel › Hotels>\n[2] Minutes (minutes.md)"
+    )
+    (part,) = build_answer_reply(refusal([HOTEL, again, NOTES])).parts
+    assert part.text.count("Hotels") == 1
+    assert "• Minutes" in part.text
+
+
 def test_a_refusal_has_its_nearest_pages_once_and_as_links() -> None:
     reply = build_answer_reply(refusal([HOTEL, NOTES], "#help-people"))
     check(reply)
