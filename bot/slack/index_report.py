@@ -6,7 +6,7 @@ It names documents, so it goes only where admins read.
 from __future__ import annotations
 
 from bot.slack.blocks import Reply
-from bot.slack.mrkdwn import escape
+from bot.slack.mrkdwn import counted, escape
 from bot.slack.reports import build_report, duration
 from ingestion.sources.source import FailedItem
 from ingestion.sync import SyncReport
@@ -31,7 +31,7 @@ def build_index_report(what: str, report: SyncReport, seconds: float) -> Reply:
     said = ", ".join(f"{count:,} {name}" for count, name in counts if count)
     lines = [
         f"*Indexed {escape(what)}* in {duration(seconds)}",
-        f"Documents: {said or 'none'}. {report.chunks_embedded:,} chunks embedded.",
+        f"Documents: {said or 'none'}. {counted(report.chunks_embedded, 'chunk')} embedded.",
     ]
     if report.skipped:
         lines.append(f"{report.skipped:,} files of other formats were passed over.")

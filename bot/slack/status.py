@@ -13,7 +13,7 @@ from bot.assembly import Nightshift
 from bot.settings import Settings
 from bot.slack.adapter_blocks import BARE
 from bot.slack.blocks import Reply
-from bot.slack.mrkdwn import escape
+from bot.slack.mrkdwn import counted, escape
 from bot.slack.night_report import Standing, headline
 from bot.slack.parts import Parts
 from bot.slack.reports import build_report, moment
@@ -129,7 +129,8 @@ def build_status(status: Status) -> Reply:
         f"*Answers are:* {escape(status.style)}",
         *_index_lines(status),
         f"*Questions:* {status.waiting} waiting, {status.running} being answered",
-        f"*To review:* {status.pairs} pairs, {status.corrections} corrections",
+        f"*To review:* {counted(status.pairs, 'pair')}, "
+        f"{counted(status.corrections, 'correction')}",
     ]
     if status.last is None:
         lines.append("*Last night:* there was none yet; `/retrain` runs one now")
@@ -148,7 +149,7 @@ def _index_lines(status: Status) -> list[str]:
     total = sum(status.documents.values())
     if not total:
         return ["*Index:* empty; `/reindex` reads the documents"]
-    lines = [f"*Index:* {total:,} documents in {status.chunks:,} chunks"]
+    lines = [f"*Index:* {counted(total, 'document')} in {counted(status.chunks, 'chunk')}"]
     ordered = sorted(status.documents.items(), key=lambda each: (-each[1], each[0]))
     return lines + [f"• {_source_line(status, source, count)}" for source, count in ordered]
 

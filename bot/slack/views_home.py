@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.slack.elements import Block, button, context, divider, header, mrkdwn, section
 from bot.slack.home import UNANSWERED_DAYS, Asked, Desk, Home, SourceShown
-from bot.slack.mrkdwn import escape
+from bot.slack.mrkdwn import counted, escape
 from bot.slack.picture import in_signs, in_words
 from training.nights import NightRecord
 
@@ -71,7 +71,7 @@ def _known(sources: Sequence[SourceShown] | None) -> list[Block]:
 
 
 def _source_line(source: SourceShown) -> str:
-    count = "1 document" if source.documents == 1 else f"{source.documents:,} documents"
+    count = counted(source.documents, "document")
     fresh = f", last read {_moment(source.read_at)}" if source.read_at else ""
     return f"*{_one_line(source.name, _SOURCE_CHARACTERS)}*: {count}{fresh}"
 

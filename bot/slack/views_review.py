@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.slack.blocks import Part
 from bot.slack.elements import Block, button, context, divider, input_block, plain, section
-from bot.slack.mrkdwn import escape, split
+from bot.slack.mrkdwn import counted, escape, split
 from training.records import AnswerRecord, Correction, Pair, SourceRecord
 
 APPROVE = "nightshift_pair_approve"
@@ -23,6 +23,7 @@ PER_PAGE = 4
 _QUESTION, _SERVED, _ANSWER, _WHY = 400, 500, 1_200, 400
 _INPUT = 3_000
 _CUT = " … (cut; Edit shows all of it)"
+_CUT_HERE = " … (cut)"
 _NOTHING = "Nothing waits for a review."
 
 
@@ -103,14 +104,13 @@ def build_pairs_message(
     if hidden:
         blocks.append(
             context(
-                f"Not shown: {_corrections(hidden)} of answers that not everyone may see; "
+                f"Not shown: {counted(hidden, 'correction')} of answers that not everyone may see; "
                 "these don't train."
             )
         )
     if last:
         blocks.append(_pager(page, last))
-    text = f"{len(items)} wait for a review." if items else _NOTHING
-    return Part(text, tuple(blocks))
+    return Part((count if items else _NOTHING).strip("*"), tuple(blocks))
 
 
 def build_edit_modal(item: Waiting, metadata: str) -> Block:
@@ -143,8 +143,15 @@ def build_edit_modal(item: Waiting, metadata: str) -> Block:
         "title": plain("Edit and approve"),
         "submit": plain("Approve"),
         "close": plain("Cancel"),
-        "blocks": [section(f"*Question*\n{_quoted(item.question, 2_000)}"), *inputs],
+        "blocks": [*_asked_and_served(item), *inputs],
     }
+
+
+def _asked_and_served(item: Waiting) -> list[Block]:
+    blocks = [section(f"*Question*\n{_quoted(item.question, 2_000, _CUT_HERE)}")]
+    if item.served:
+        blocks.append(section(f"*Was answered*\n{_quoted(item.served, 2_800, _CUT_HERE)}"))
+    return blocks
 
 
 def edited_answer(values: Mapping[str, Any]) -> str:
@@ -183,10 +190,6 @@ def _pager(page: int, last: int) -> Block:
     return {"type": "actions", "elements": buttons}
 
 
-def _corrections(count: int) -> str:
-    return "1 correction" if count == 1 else f"{count} corrections"
-
-
 def _mention(name: str) -> str:
     """Return a person of Slack as a mention, and anybody else by name."""
     team, _, user = name.rpartition(":")
@@ -202,7 +205,7 @@ def _pages(sources: Sequence[SourceRecord]) -> str:
     return f"Pages: {shown[:_WHY]}{more}."
 
 
-def _quoted(text: str, limit: int) -> str:
+def _quoted(text: str, limit: int, cut: str = _CUT) -> str:
     """Return the text escaped as a quotation of at most about so many characters.
 
     Where it is cut, it says so.
@@ -214,7 +217,7 @@ def _quoted(text: str, limit: int) -> str:
     while len(shown) > limit:
         end -= max(1, (len(shown) - limit) // 5)
         shown = _as_quotation(text[:end])
-    return shown + _CUT
+    return shown + cut
 
 
 def _as_quotation(text: str) -> str:

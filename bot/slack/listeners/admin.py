@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slack_bolt import Ack, App, Respond
@@ -91,14 +91,15 @@ def reply_to(parts: Parts, asked: Command) -> Reply:
     if name == _HELP:
         return build_help(parts.nightshift.settings, admin=admin)
     if name not in _NAMES:
-        return build_help(parts.nightshift.settings, _hint(asked.words[0]), admin=admin)
+        hint = _hint(asked.words[0], _NAMES if admin else (_HELP,))
+        return build_help(parts.nightshift.settings, hint, admin=admin)
     if not admin:
         return build_report([refusal(parts, asked.team, asked.user)])
     return _BUILDERS[name](parts) if name in _BUILDERS else build_report([_NO_WINDOW])
 
 
-def _hint(word: str) -> str:
-    near = difflib.get_close_matches(word.casefold(), _NAMES, n=1, cutoff=0.5)
+def _hint(word: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word.casefold(), names, n=1, cutoff=0.6)
     guess = f" Did you mean `/nightshift {near[0]}`?" if near else ""
     return f"I don't know `{escape(word[:40])}`.{guess}"
 

@@ -137,8 +137,9 @@ def test_help_is_for_everybody_and_refusals_name_the_admins(office: Office) -> N
     assert "Privacy" in office.say(office.bob, "/nightshift")
     assert "/reindex" not in office.say(office.bob, "/nightshift", "help")
     assert "/reindex" in office.say(office.ada, "/nightshift", "help")
-    unknown = office.say(office.bob, "/nightshift", "statsu <!channel>")
+    unknown = office.say(office.ada, "/nightshift", "statsu <!channel>")
     assert "Did you mean `/nightshift status`?" in unknown
+    assert "Did you mean" not in office.say(office.bob, "/nightshift", "statsu")  # not for him
     for command, text in (
         ("/nightshift", "status"),
         ("/nightshift", "rollback"),

@@ -46,6 +46,17 @@ def test_no_page_breaks_a_limit(written: list[str], page: int) -> None:
     check_message({"text": part.text, "blocks": list(part.blocks)})
 
 
+def test_what_was_cut_is_whole_in_the_window_to_edit() -> None:
+    served = "Word after word. " * 60
+    corrections = [(correction(1, "Better."), make_answer(1, question="Why?", answer=served))]
+    (shown,) = build_pairs_message([], corrections).blocks[2:3]
+    assert "Edit shows all of it" in shown["text"]["text"]
+    (item,) = waiting_items([], corrections)
+    view = build_edit_modal(item, "{}")
+    check_view(view)
+    assert served.strip() in view["blocks"][1]["text"]["text"]
+
+
 def test_every_item_is_on_one_page_and_text_of_people_acts_on_nothing() -> None:
     count = 2 * PER_PAGE + 1
     corrections = [
