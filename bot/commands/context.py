@@ -58,7 +58,10 @@ def configure_logging(verbose: bool) -> None:
                 structlog.stdlib.add_logger_name,
                 structlog.processors.TimeStamper(fmt="iso"),
             ],
-            processor=structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            # Without the variables: tokens and people's words stand in them.
+            processor=structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         )
     )
     logging.basicConfig(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped
+
 from training.errors import where_raised
 
 _LOGGER = logging.getLogger("bot.slack.bolt")
@@ -14,7 +16,9 @@ class _WithoutMessages(logging.Filter):
     """Bolt logs an error of ours with its message, which may hold a question or a page's text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass; one of an error says its kind and its place only."""
+        """Say of an error its kind and its place only; pass over what is no news."""
+        if record.msg == warning_client_prioritized_and_token_skipped():
+            return False  # at each start where the token is in the environment, as it should be
         error = sys.exc_info()[1]
         if error is not None and not _LOGGER.isEnabledFor(logging.DEBUG):
             record.msg, record.args = "A listener failed: %s", (where_raised(error),)

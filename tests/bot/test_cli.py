@@ -36,6 +36,27 @@ def test_light_commands_do_not_import_torch(words: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_logged_error_shows_no_variable() -> None:
+    program = (
+        "import logging\nfrom bot.commands.context import configure_logging\n"
+        "configure_logging(verbose=True)\n"
+        "def fail(token):\n    raise ValueError\n"
+        "try:\n    fail('xoxb-' + 'hidden')\n"
+        "except ValueError:\n    logging.getLogger('bot').exception('It failed')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=ROOT,
+        check=True,
+    )
+    assert "It failed" in done.stderr
+    assert "ValueError" in done.stderr
+    assert "xoxb-hidden" not in done.stderr
+
+
 def test_settings_that_are_wrong_are_told_in_two_lines(tmp_path: Path) -> None:
     data = tmp_path / "data"
     damaged = tmp_path / "damaged.toml"
