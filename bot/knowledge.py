@@ -5,23 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ingestion.documents import EVERYONE, Reader, hash_of
 from ingestion.index.protocol import ChunkIndex
 
 _OPEN_TO_ALL = hash_of([EVERYONE])
+_TITLES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Shelf:
-    """Documents of one source with the same access rule; `sample` is one of them."""
+    """Documents of one source with the same access rule; `samples` are some of them."""
 
     source: str
     acl_hash: str
     documents: int
-    sample: str
+    samples: tuple[str, ...]
 
 
 class Knowledge:
@@ -49,10 +51,30 @@ class Knowledge:
         may: dict[str, bool] = {_OPEN_TO_ALL: True}
         for shelf in self._shelves(index):
             if shelf.acl_hash not in may:
-                may[shelf.acl_hash] = bool(index.document_chunks(shelf.sample, reader))
+                may[shelf.acl_hash] = bool(index.document_chunks(shelf.samples[0], reader))
             if may[shelf.acl_hash]:
                 counts[shelf.source] += shelf.documents
         return dict(sorted(counts.items()))
+
+    def titles(self, reader: Reader, sources: Iterable[str] | None = None) -> list[str]:
+        """Return the titles of a few documents that the reader may read.
+
+        Args:
+            reader: Who asks.
+            sources: Only of these; None for all.
+
+        Raises:
+            IngestionError: The index can't be read.
+        """
+        index = self._index()
+        wanted = None if sources is None else frozenset(sources)
+        shelves = [s for s in self._shelves(index) if wanted is None or s.source in wanted]
+        found = (
+            chunks[0].title
+            for each in _in_turn([shelf.samples for shelf in shelves])
+            if (chunks := index.document_chunks(each, reader))
+        )
+        return list(islice(dict.fromkeys(found), _TITLES))
 
     def _shelves(self, index: ChunkIndex) -> tuple[_Shelf, ...]:
         with self._lock:
@@ -64,10 +86,22 @@ class Knowledge:
 
 def _shelves_of(index: ChunkIndex) -> tuple[_Shelf, ...]:
     counts: Counter[tuple[str, str]] = Counter()
-    samples: dict[tuple[str, str], str] = {}
+    documents: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for state in index.states().values():
         if state.complete:
             key = (state.source, state.acl_hash)
             counts[key] += 1
-            samples.setdefault(key, state.document_id)
-    return tuple(_Shelf(*key, count, samples[key]) for key, count in counts.items())
+            documents.setdefault(key, []).append((state.path, state.document_id))
+    return tuple(_Shelf(*key, count, _spread(documents[key])) for key, count in counts.items())
+
+
+def _spread(documents: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the ids of some documents (path, id) from all over their folders."""
+    step = max(1, len(documents) // _TITLES)
+    return tuple(document_id for _, document_id in sorted(documents)[::step][:_TITLES])
+
+
+def _in_turn(shelves: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the first of each, then the second of each, and so on."""
+    for number in range(max(map(len, shelves), default=0)):
+        yield from (shelf[number] for shelf in shelves if number < len(shelf))

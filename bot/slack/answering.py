@@ -21,6 +21,7 @@ from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posting import Surroundings
 from bot.slack.request import FOR_ALL, ONLY_ASKER, SlackRequest, request_from_json
+from bot.slack.small_talk import SmallTalk, said_to, small_talk
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
 from bot.work import QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
@@ -119,8 +120,24 @@ class Answering:
             names = " and ".join(file.name for file in self._request.files)
             delivery.finish(build_notice_reply(_WHAT_ABOUT.format(names)))
             return QuestionStatus.DONE
+        talk = None if self._request.files else small_talk(self._request.text)
+        if talk is not None:
+            delivery.finish(build_notice_reply(self._said_to(talk)))
+            return QuestionStatus.DONE
         delivery.begin(0)
         return self._reply()
+
+    def _said_to(self, talk: SmallTalk) -> str:
+        if talk is not SmallTalk.ABOUT:
+            return said_to(talk, 0, ())
+        question, knowledge = self._question(), self._parts.knowledge
+        try:
+            counts = knowledge.documents(question.reader)
+            titles = knowledge.titles(question.reader, question.sources)
+        except PERSON_ERRORS as error:
+            return f"{error.problem} {error.mend}".strip()
+        used = counts if question.sources is None else question.sources
+        return said_to(talk, sum(counts.get(source, 0) for source in used), titles)
 
     def _save(self, reply: Any) -> None:
         kept = {**reply, **self._kept, ONLY_ASKER: self._request.only_asker}

@@ -21,7 +21,6 @@ from bot.activity import (
     unanswered,
     votes_of,
 )
-from bot.knowledge import Knowledge
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.parts import Parts
 from bot.slack.people import Person, named
@@ -120,9 +119,7 @@ class Home:
     desk: Desk | None = None
 
 
-def gather_home(
-    parts: Parts, knowledge: Knowledge, client: WebClient, team: str, user: str, bot_user: str
-) -> Home:
+def gather_home(parts: Parts, client: WebClient, team: str, user: str, bot_user: str) -> Home:
     """Return what somebody's Home tab shows.
 
     Raises:
@@ -136,7 +133,7 @@ def gather_home(
     nightshift = parts.nightshift
     return Home(
         bot_user=bot_user,
-        sources=_sources(parts, knowledge, team, user),
+        sources=_sources(parts, team, user),
         asked=_asked(parts, client, name),
         opted_out=nightshift.feedback.opted_out(name),
         learns_private=nightshift.settings.pairs.include_private,
@@ -152,11 +149,9 @@ def _refusal(person: Person, allow_guests: bool) -> str:
     return ""
 
 
-def _sources(
-    parts: Parts, knowledge: Knowledge, team: str, user: str
-) -> tuple[SourceShown, ...] | None:
+def _sources(parts: Parts, team: str, user: str) -> tuple[SourceShown, ...] | None:
     try:
-        counts = knowledge.documents(parts.people.reader(team, user))
+        counts = parts.knowledge.documents(parts.people.reader(team, user))
     except IngestionError as error:
         logger.warning("What is indexed can't be told: %s", error.problem)
         return None

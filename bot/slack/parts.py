@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.assembly import Nightshift
+from bot.knowledge import Knowledge
 from bot.settings import SlackSettings
 from bot.slack.channels import Channels
 from bot.slack.clients import Clients
@@ -36,6 +37,7 @@ class Parts:
         run_night: Starts a night by hand.
         jobs: What admins started.
         outbox: Reports that Slack hasn't taken yet.
+        knowledge: What is indexed.
     """
 
     nightshift: Nightshift
@@ -50,6 +52,7 @@ class Parts:
     run_night: RunNight
     jobs: Jobs
     outbox: Outbox
+    knowledge: Knowledge
 
     @property
     def settings(self) -> SlackSettings:
@@ -80,4 +83,5 @@ def build_parts(nightshift: Nightshift, clients: Clients, run_night: RunNight) -
         run_night=run_night,
         jobs=Jobs(),
         outbox=Outbox(Notices(nightshift.database), clients),
+        knowledge=Knowledge(lambda: nightshift.index, slack.rights_seconds),
     )

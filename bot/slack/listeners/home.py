@@ -11,7 +11,6 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
 from bot.errors import PERSON_ERRORS
-from bot.knowledge import Knowledge
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.home import Home, gather_home
@@ -28,14 +27,13 @@ logger = logging.getLogger(__name__)
 
 def register(app: App, parts: Parts) -> None:
     """Listen to the tab and to its buttons, but for those that stand for a command."""
-    knowledge = Knowledge(lambda: parts.nightshift.index, parts.settings.rights_seconds)
 
     def now(ack: Ack) -> None:
         ack()
 
     def show(body: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         user = str(body["event"]["user"])
-        show_home(parts, knowledge, team_of(body), user, str(context.get("bot_user_id") or ""))
+        show_home(parts, team_of(body), user, str(context.get("bot_user_id") or ""))
 
     def choose(ack: Ack, body: Mapping[str, Any]) -> None:
         person = named(team_of(body), str(body["user"]["id"]))
@@ -44,7 +42,7 @@ def register(app: App, parts: Parts) -> None:
 
     def show_again(body: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         user = str(body["user"]["id"])
-        show_home(parts, knowledge, team_of(body), user, str(context.get("bot_user_id") or ""))
+        show_home(parts, team_of(body), user, str(context.get("bot_user_id") or ""))
 
     def channels(ack: Ack, body: Mapping[str, Any]) -> None:
         ack()
@@ -65,11 +63,11 @@ def is_home(event: Mapping[str, Any]) -> bool:
     return bool(event.get("tab", "home") == "home")
 
 
-def show_home(parts: Parts, knowledge: Knowledge, team: str, user: str, bot_user: str) -> None:
+def show_home(parts: Parts, team: str, user: str, bot_user: str) -> None:
     """Publish somebody's Home tab; never raises what a person or Slack may cause."""
     client = parts.clients.of(team)
     try:
-        home = gather_home(parts, knowledge, client, team, user, bot_user)
+        home = gather_home(parts, client, team, user, bot_user)
     except PERSON_ERRORS as error:
         logger.error("A Home tab can't be shown: %s", error.problem)
         home = Home(refusal="Something went wrong here, and it has been noted.")

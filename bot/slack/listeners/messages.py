@@ -12,6 +12,7 @@ from bot.slack.mrkdwn import names_somebody, question_in
 from bot.slack.parts import Parts
 from bot.slack.request import RequestKind, SlackRequest, files_of
 from bot.slack.request import team_of as team_of
+from bot.slack.small_talk import small_talk
 from bot.slack.threads import takes_part
 from bot.work import NewQuestion, Stop
 
@@ -103,6 +104,9 @@ def _follows_up(event: Mapping[str, Any], team: str, parts: Parts) -> bool:
     policy = parts.channels.policy(team, channel)
     if not policy.on or policy.follow_up != "always":
         return False
-    if names_somebody(str(event.get("text") or "")):  # said to them, not to the bot
+    text = str(event.get("text") or "")
+    if names_somebody(text):  # said to them, not to the bot
+        return False
+    if small_talk(question_in(text)):  # as "thanks", which may be said to anybody
         return False
     return takes_part(parts, team, channel, thread, str(event["user"]))

@@ -9,6 +9,7 @@ import pytest
 from bot.slack import pacing, worker
 from bot.slack.blocks import SHARE, STOP
 from bot.slack.listeners.agent import stop_task
+from bot.slack.manifest import PROMPTS
 from tests.bot.slack.harbour import Harbour, harbour
 from tests.bot.slack.server.model import Message
 
@@ -138,6 +139,34 @@ def test_a_deleted_question_leaves_nothing(bot: Harbour) -> None:
     later = mention(bot, LEAVE)
     wait_for_answer(bot, bot.general, later, "25 days")
     assert "25 days" not in "".join(m.visible_text for m in answers(bot, bot.general, asked))
+
+
+def test_who_asks_nothing_gets_a_word_and_no_search(bot: Harbour) -> None:
+    direct = bot.slack.dm(bot.alice)
+    said = {
+        "Hello!": "Ask me what you want to know",
+        "Thanks! :tada:": "You're welcome!",
+        "What topics do the documents cover?": "I answer from 1 document:\n• Leave\n",
+    }
+    for text, answer in said.items():
+        asked = bot.slack.say(bot.alice, direct, text)
+        message = wait_for_answer(bot, direct, asked, answer)
+        assert message.actions == []
+        assert "Pay" not in message.visible_text
+
+
+def test_the_first_prompt_that_is_suggested_tells_what_it_knows(bot: Harbour) -> None:
+    direct = bot.slack.dm(bot.alice)
+    (_title, first), *_ = PROMPTS
+    asked = bot.slack.say(bot.alice, direct, first)
+    wait_for_answer(bot, direct, asked, "• Leave")
+
+
+def test_a_lost_connection_is_made_anew_soon(bot: Harbour) -> None:
+    bot.slack.drop_sockets()
+    bot.slack.wait_for(lambda: bot.slack.courier.sockets, "a new connection", seconds=30)
+    asked = mention(bot, LEAVE)
+    wait_for_answer(bot, bot.general, asked, "25 days")
 
 
 def test_the_conversation_suggests_what_to_ask(bot: Harbour) -> None:

@@ -96,6 +96,23 @@ def test_what_nobody_asks_is_not_taken(changes: dict[str, Any], make_parts: Make
     assert taker.take(taker.body("hello", **changes)) == []
 
 
+def test_thanks_among_people_are_no_follow_up(make_parts: MakeParts) -> None:
+    taker = Taker(make_parts(follow_up="always"))
+    asked = taker.body("room?")
+    thread = {"type": "message", "channel_type": "channel", "thread_ts": asked["event"]["ts"]}
+    assert taker.take(asked) == ["room?"]
+    said = [taker.body(text, **thread) for text in ("Thanks!", "and a bigger one?")]
+    assert taker.take(*said) == ["and a bigger one?"]
+
+
+def test_a_token_in_the_environment_is_no_news(
+    make_parts: MakeParts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-environment")
+    build_app(make_parts())
+    assert caplog.messages == []
+
+
 def test_a_refused_token_is_told_without_the_token(slack: Slack, make_parts: MakeParts) -> None:
     slack.revoke()
     with pytest.raises(SettingsError, match="bot's token") as caught:
