@@ -44,7 +44,7 @@ NIGHT = """
 import json, sys, time
 from training.night_progress import progress_line
 if "--dry-run" not in sys.argv:
-    for step, fraction in (("load the model", 1.0), ("train", 0.1), ("train", 0.5)):
+    for step, fraction in (("load the model", 1.0), ("train", 0.1), ("train", 0.5), ("train", 0.9)):
         print(progress_line(step, fraction), end="", flush=True)
         time.sleep(1.5)
 report = json.loads(sys.argv[1])
