@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.slack import pacing, worker
+from bot.slack import app, pacing, worker
 from bot.slack.blocks import SHARE, STOP
 from bot.slack.listeners.agent import stop_task
 from bot.slack.manifest import PROMPTS
@@ -19,6 +19,7 @@ LEAVE = "How many days of leave do I get?"
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "_PING_SECONDS", 0.5)
         patch.setattr(worker, "_OUTAGE_SECONDS", (0.2, 0.4))
         patch.setattr(pacing, "_PAUSES", (0.01, 0.02, 0.03))
         with harbour(tmp_path_factory.mktemp("bot"), answering=True, workers=1) as running:
@@ -130,6 +131,21 @@ def test_a_file_without_a_question_is_asked_about_and_then_read(bot: Harbour) ->
     bot.slack.say(bot.alice, direct, question, thread=asked)
     message = wait_for_answer(bot, direct, asked, "47 euros")
     assert "Your file berths.md" in message.visible_text
+
+
+@pytest.mark.parametrize("loss", ["refresh_requested", "warning", "no word"])
+def test_questions_are_heard_when_slack_renews_or_drops_the_socket(bot: Harbour, loss: str) -> None:
+    old = list(bot.slack.courier.sockets)
+    if loss == "no word":
+        bot.slack.drop_sockets()
+    else:
+        bot.slack.disconnect(loss)
+    bot.slack.wait_for(
+        lambda: any(each not in old for each in bot.slack.courier.sockets), "a new socket", 60
+    )
+    asked = mention(bot, LEAVE)
+    wait_for_answer(bot, bot.general, asked, "25 days")
+    assert len(answers(bot, bot.general, asked)) == 1
 
 
 def test_a_deleted_question_leaves_nothing(bot: Harbour) -> None:

@@ -20,7 +20,8 @@ from bot.slack.posting import Surroundings
 from bot.slack.posts import Posts
 from bot.slack.request import RequestKind, SlackRequest, request_from_json
 from bot.work import NewQuestion, Task, WorkQueue
-from tests.bot.slack.sample_answers import passage, quoted
+from tests.bot.slack.sample_answers import passage, quoted, written
+from tests.bot.slack.server import limits
 from tests.bot.slack.server.model import Message
 from tests.bot.slack.server.slack import Slack
 from training.database import open_database
@@ -157,6 +158,27 @@ def test_a_stream_that_dies_is_finished_by_update(counter: Counter, death: str) 
     (message,) = counter.shown()
     assert message.visible_text.count("€210") == 1
     assert not message.streaming
+
+
+def test_a_stream_takes_no_more_than_slack_does_and_the_rest_comes_by_update(
+    counter: Counter,
+) -> None:
+    delivery = counter.open()
+    delivery.begin(0)
+    text = ""
+    for number in range(700):
+        text += f"Rule {number} says nothing new. "
+        delivery.push(text[-len(f"Rule {number} says nothing new. ") :])
+    (growing,) = counter.shown()
+    assert growing.stream is not None
+    assert 9_000 < len(growing.stream.text) <= limits.MARKDOWN
+    assert all(call.answer["ok"] for call in counter.slack.calls_of("chat.appendStream"))
+    delivery.finish(build_answer_reply(written(text, [passage(text, "Rules")])))
+    shown = counter.shown()
+    assert shown[0].ts == growing.ts
+    assert len(shown) > 1
+    said = " ".join(" ".join(counter.texts()).split())
+    assert all(said.count(f"Rule {number} says") == 1 for number in range(700))
 
 
 def test_a_position_is_told_and_then_the_turn(counter: Counter) -> None:

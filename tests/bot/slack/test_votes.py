@@ -112,6 +112,16 @@ def test_a_reaction_down_is_asked_why_once(at: Harbour) -> None:
     at.slack.wait_for_view(at.bob, "nightshift_why_given")
 
 
+def test_a_vote_counts_though_no_window_opens(at: Harbour) -> None:
+    answer, message = at.answer()
+    at.slack.faults.fail("views.open", error="expired_trigger_id")
+    at.slack.click(at.eve, message, "nightshift_vote", "negative")
+    told = at.whisper_to(at.eve, at.general, "Your 👎 counts")
+    at.wait_for_votes(answer, 0, 1)
+    at.slack.click(at.eve, told, "nightshift_why")
+    at.slack.close_view(at.eve, at.slack.wait_for_view(at.eve, "nightshift_why_given"))
+
+
 def test_guests_bots_and_other_messages_have_no_vote(at: Harbour) -> None:
     answer, message = at.answer()
     robot = at.slack.add_user("robot", bot=True)
