@@ -161,7 +161,7 @@ def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
         for name in _TOKEN_FORMS
         if getattr(slack, name).get_secret_value()
     }
-    if not given:
+    if not given and not slack.client_id:
         yield Finding("Slack", Level.NOTE, "No tokens: the bot answers in the terminal only.")
     for name, value in given.items():
         form, meaning = _TOKEN_FORMS[name]
@@ -172,16 +172,23 @@ def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
             text = f"{variable} hasn't the form of one."
             yield Finding("Slack", Level.PROBLEM, text, f"Copy it anew: {meaning}.")
     missing = slack.missing()
-    if given and missing:
+    wanted = bool(given or slack.client_id)
+    if wanted and missing:
         text = f"Slack needs {' and '.join(missing)} too (slack.mode = '{slack.mode}')."
         yield Finding("Slack", Level.NOTE, text, "Set what is missing.")
-    yield from _admin_channel(slack, bool(given))
+    if wanted and not slack.admins:
+        text = "No slack.admins: nobody may use the admin commands."
+        yield Finding("Slack", Level.NOTE, text, "Write user ids or user groups there.")
+    yield from _admin_channel(slack, wanted)
 
 
 def _admin_channel(slack: SlackSettings, wanted: bool) -> Iterator[Finding]:
     if slack.admin_channel and not _CHANNEL.fullmatch(slack.admin_channel):
         text = "slack.admin_channel is no channel."
         yield Finding("Slack", Level.PROBLEM, text, "Write its name (#bot-admins) or its id (C…).")
+    elif slack.admin_channel and slack.client_id and not slack.admin_team:
+        text = "slack.admin_channel needs slack.admin_team with several workspaces."
+        yield Finding("Slack", Level.PROBLEM, text, "Write the id of the workspace (T…).")
     elif slack.admin_channel:
         yield Finding("Slack", Level.OK, f"nights are reported in {slack.admin_channel}")
     elif wanted:

@@ -14,6 +14,7 @@ from huggingface_hub.errors import HFValidationError
 
 from bot.assembly import Nightshift
 from bot.doctor import GIB, Check, Finding, Level, is_web_address
+from bot.doctor_slack import slack_answers
 from ingestion.index.opening import INDEX_FOLDER, list_generations
 from ingestion.index.served import difference
 from training.base_model import cpu_flags, prepare_base_model
@@ -33,6 +34,7 @@ def part_checks(nightshift: Nightshift) -> list[tuple[str, Check]]:
         ("index", lambda: index(nightshift)),
         ("model", lambda: model(nightshift)),
         ("adapters", lambda: adapters(nightshift)),
+        ("Slack's answer", lambda: slack_answers(nightshift.settings.slack)),
         ("GPU", lambda: gpu(nightshift)),
         ("machine", machine),
     ]

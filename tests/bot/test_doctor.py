@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,13 @@ from bot.doctor import (
     slack_names,
     slack_tokens,
 )
+from bot.doctor_slack import slack_answers
 from bot.errors import SettingsError
 from bot.settings import Settings, SlackSettings
+from bot.slack.manifest import bot_scopes
 from ingestion.settings import SourceSettings
 from tests.bot.openai_server import openai_server
+from tests.bot.slack.server.slack import Slack, slack_workspace
 from tests.bot.terminal import nightshift
 from training.errors import ScheduleError
 from training.settings import ModelSettings, TrainingSettings
@@ -34,21 +38,60 @@ GOOD = {
 }
 
 
-def levels(slack: dict[str, str]) -> list[Level]:
+def levels(slack: dict[str, Any]) -> list[Level]:
     return [finding.level for finding in slack_tokens(SlackSettings.model_validate(slack))]
 
 
 def test_good_tokens_are_good() -> None:
-    assert set(levels({**GOOD, "admin_channel": "#bot-admins"})) == {Level.OK}
-    assert set(levels({**GOOD, "admin_channel": "C0123456789"})) == {Level.OK}
+    admins = {"admins": ["U0123456789"]}
+    for channel in ("#bot-admins", "C0123456789"):
+        assert set(levels({**GOOD, **admins, "admin_channel": channel})) == {Level.OK}
 
 
 def test_missing_tokens_are_a_note() -> None:
     assert levels({}) == [Level.NOTE]
     only = SlackSettings.model_validate({"bot_token": GOOD["bot_token"]})
     found = list(slack_tokens(only))
-    assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.NOTE]
+    assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.NOTE, Level.NOTE]
     assert "APP_TOKEN" in found[1].text
+    assert "slack.admins" in found[2].text
+
+
+def test_several_workspaces_need_more_than_an_id() -> None:
+    several = {"client_id": "1.2", "mode": "http", "admins": ["U1"], "admin_channel": "#admins"}
+    found = list(slack_tokens(SlackSettings.model_validate(several)))
+    assert "CLIENT_SECRET" in found[0].text
+    assert "SIGNING_SECRET" in found[0].text
+    assert "slack.admin_team" in found[1].text
+    assert [each.level for each in found] == [Level.NOTE, Level.PROBLEM]
+
+
+def asked(slack: Slack, **changes: str) -> list[Finding]:
+    """Return what the doctor hears from Slack."""
+    tokens = {"bot_token": slack.bot_token, "app_token": slack.app_token, "api_url": slack.url}
+    found = list(slack_answers(SlackSettings.model_validate({**tokens, **changes})))
+    assert not any(slack.bot_token in f"{each.text}{each.mend}" for each in found)
+    return found
+
+
+def test_slack_is_asked_whether_it_takes_the_tokens() -> None:
+    with slack_workspace() as slack:
+        assert [each.level for each in asked(slack)] == [Level.OK, Level.OK]
+        assert "in Harbour" in asked(slack)[0].text
+        slack.scopes = {*bot_scopes()} - {"chat:write"}
+        lacks = [each for each in asked(slack) if each.level is Level.PROBLEM]
+        assert ["chat:write" in each.text for each in lacks] == [True]
+        slack.revoke()
+        refused = asked(slack, app_token="xapp-wrong")
+        assert [each.text.rpartition(": ")[2] for each in refused] == [
+            "token_revoked.",
+            "invalid_auth.",
+        ]
+        several = {"client_id": "1.2", "mode": "http"}
+        assert asked(slack, **several) == []
+    (gone, _) = asked(slack)
+    assert "can't be reached" in gone.text
+    assert all(each.mend for each in (*lacks, *refused, gone))
 
 
 def named(folder: Path, **slack: object) -> list[str]:

@@ -126,7 +126,10 @@ class Service:
                 reply = answer(self.workspace, self.events, name, token, dict(body))
             except SlackFailure as failure:
                 reply = {"ok": False, "error": failure.error} | failure.more
-            return self._record(name, body, 200, reply)
+            response = self._record(name, body, 200, reply)
+            if self.workspace.scopes is not None:
+                response.headers["x-oauth-scopes"] = ",".join(sorted(self.workspace.scopes))
+            return response
 
     def _fail(
         self, request: web.Request, name: str, body: Json, token: str, fault: Fault
