@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,10 @@ from training.errors import DatabaseError
 from training.nights import NightRecord
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _LAZY_THREADS = 8
+_TIME_DIGITS = 12
 # A connection that was cut is given up after five pings: with the SDK's 10 seconds the bot would
 # be deaf for 50.
 _PING_SECONDS = 3.0
@@ -114,8 +116,7 @@ class SlackBot:
     @property
     def pages(self) -> WSGIApplication:
         """What is under ``/slack/`` in HTTP mode: Slack's requests, and the installation."""
-        handler: WSGIApplication = SlackRequestHandler(self.app)
-        return handler
+        return _dated(SlackRequestHandler(self.app))
 
     def alive(self) -> str:
         """Say that the threads run.
@@ -198,6 +199,19 @@ def _bolt_app(
         process_before_response=True,
         listener_executor=ThreadPoolExecutor(_LAZY_THREADS, thread_name_prefix="slack-lazy"),
     )
+
+
+def _dated(pages: WSGIApplication) -> WSGIApplication:
+    """Refuse a request whose time is no number: Bolt fails on it before it looks who signed."""
+
+    def page(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        stamp = environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", "0")
+        if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= _TIME_DIGITS):
+            start_response("401 Unauthorized", [("Content-Type", "text/plain")])
+            return [b"The request has no time that Slack would write.\n"]
+        return pages(environ, start_response)
+
+    return page
 
 
 def open_socket(app: App, settings: SlackSettings) -> SocketModeHandler:

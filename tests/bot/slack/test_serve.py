@@ -117,19 +117,20 @@ def test_by_http_only_what_slack_signed_is_taken(indexed: Path, slack: Slack) ->
         slack.use_http(address)
         slack.say(alice, general, f"<@{slack.bot_user}> {ROOM}")
         slack.wait_for(lambda: "€210" in slack.transcript(), "the answer", 120)
-        forged = urllib.request.Request(
-            address,
-            data=json.dumps({"type": "url_verification", "challenge": "x"}).encode(),
-            headers={
-                "Content-Type": "application/json",
-                "X-Slack-Signature": "v0=0",
-                "X-Slack-Request-Timestamp": "1700000000",
-            },
-        )
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(forged, timeout=30)  # noqa: S310 - our own address
-        with refused.value as reply:
-            assert reply.code == 401
+        for time in ("1700000000", "yesterday", "9" * 5_000):
+            forged = urllib.request.Request(
+                address,
+                data=json.dumps({"type": "url_verification", "challenge": "x"}).encode(),
+                headers={
+                    "Content-Type": "application/json",
+                    "X-Slack-Signature": "v0=0",
+                    "X-Slack-Request-Timestamp": time,
+                },
+            )
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(forged, timeout=30)  # noqa: S310 - our own address
+            with refused.value as reply:
+                assert reply.code == 401
         assert json.loads(bot.page("/readyz")[1])["slack"] == "by HTTP"
 
 
