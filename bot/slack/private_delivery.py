@@ -14,7 +14,6 @@ from slack_sdk.webhook import WebhookClient
 from bot.slack.blocks import (
     Part,
     Reply,
-    build_notice_reply,
     reply_from_json,
     reply_json,
 )
@@ -32,8 +31,13 @@ _ADDRESS_AGE = timedelta(minutes=29)
 _TIMEOUT_SECONDS = 20
 _BY_ADDRESS, _EPHEMERAL = "address", "ephemeral"
 
-_NOT_THERE = "I couldn't answer in the channel where you asked, so I answer here."
-_NO_ANSWER = "I couldn't answer in the channel where you asked. Please ask me here."
+_NOT_THERE = (
+    "I couldn't answer in the channel <#{}>: I may not be a member there. So I answer here."
+)
+_NO_ANSWER = (
+    "I couldn't answer in the channel <#{}>: I may not be a member there. Please ask me here, or "
+    "invite me there."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +140,8 @@ def post_privately(poster: Poster, reply: Sequence[Mapping[str, Any]] | None) ->
     """
     if poster.task.channel.startswith("D"):
         return False
-    lead = build_notice_reply(_NOT_THERE if reply else _NO_ANSWER)
-    parts = [*lead.parts, *reply_from_json(reply or ()).parts]
+    lead = Part((_NOT_THERE if reply else _NO_ANSWER).format(poster.task.channel))
+    parts = [lead, *reply_from_json(reply or ()).parts]
     try:
         channel = direct_channel(poster)
         for number, part in enumerate(parts):

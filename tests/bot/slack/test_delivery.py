@@ -290,7 +290,7 @@ def test_a_closed_channel_is_told_in_private(counter: Counter) -> None:
         delivery.finish(REPLY)
     assert delivery.go_private()
     private = counter.slack.from_bot(counter.slack.dm(counter.alice))
-    assert "couldn't answer in the channel" in private[0].visible_text
+    assert f"couldn't answer in the channel <#{counter.channel}>" in private[0].visible_text
     assert "€210" in private[1].visible_text
 
 
