@@ -89,6 +89,6 @@ def said_to(talk: SmallTalk, documents: int, titles: Sequence[str]) -> str:
     some = f", some of which are:\n{listed}\n" if documents > len(titles) else f":\n{listed}\n"
     return (
         f"I answer from {counted(documents, 'document')}{some}"
-        "Ask me in a sentence; I name the pages, and say so when they don't say. "
+        "Ask me in a sentence; I name the pages, and tell you when they don't say. "
         "“/nightshift help” shows what else I do."
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.slack import app, pacing, worker
-from bot.slack.blocks import SHARE, STOP
+from bot.slack.blocks import SHARE, STOP, build_waiting_part
 from bot.slack.listeners.agent import stop_task
 from bot.slack.manifest import PROMPTS
 from tests.bot.slack.harbour import Harbour, harbour
@@ -198,3 +198,14 @@ def test_only_the_asker_and_admins_stop_an_answer(bot: Harbour) -> None:
     assert not stop_task(bot.parts, "T0OTHER", "stop-1", bot.alice)
     assert stop_task(bot.parts, team, "stop-1", bot.alice)
     assert stop_task(bot.parts, team, "stop-1", bot.ada)
+
+
+def test_who_may_not_stop_an_answer_is_told(bot: Harbour) -> None:
+    bot.record("stop-2", bot.general, bot.alice, "1.2", recorded=False)
+    waiting = build_waiting_part("stop-2", 0)
+    client = bot.parts.clients.of(bot.slack.team_id)
+    done = client.chat_postMessage(
+        channel=bot.general, text=waiting.text, blocks=list(waiting.blocks)
+    )
+    bot.slack.click(bot.bob, bot.slack.message(bot.general, str(done["ts"])), STOP)
+    bot.whisper_to(bot.bob, bot.general, "Only who asked and the admins")
