@@ -14,6 +14,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
 
 from bot.slack.blocks import Part, Reply
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
@@ -126,8 +127,8 @@ class Outbox:
         if number == 0 and notice.ts and _replace(client, notice, part):
             return notice.ts
         mark = {"key": notice.key, "part": number}
-        found = _find(client, notice.channel, mark) if notice.attempts > 1 else ""
-        return found or _post(client, notice.channel, part, mark)
+        found = find_marked(client, notice.channel, mark) if notice.attempts > 1 else ""
+        return found or str(post_marked(client, notice.channel, part, mark)["ts"])
 
     def _try_later(self, notice: Notice, error: Exception) -> None:
         if datetime.now(UTC) - notice.created_at > _GIVE_UP:
@@ -153,8 +154,15 @@ def _replace(client: WebClient, notice: Notice, part: Part) -> bool:
     return True
 
 
-def _post(client: WebClient, channel: str, part: Part, mark: Mapping[str, Any]) -> str:
-    response = client.chat_postMessage(
+def post_marked(
+    client: WebClient, channel: str, part: Part, mark: Mapping[str, Any]
+) -> SlackResponse:
+    """Post a message that can be found again by its mark.
+
+    Raises:
+        What `bot.slack.clients.OUTSIDE_ERRORS` names: it may have been taken all the same.
+    """
+    return client.chat_postMessage(
         channel=channel,
         text=part.text,
         blocks=list(part.blocks) or None,
@@ -162,10 +170,9 @@ def _post(client: WebClient, channel: str, part: Part, mark: Mapping[str, Any]) 
         unfurl_links=False,
         unfurl_media=False,
     )
-    return str(response["ts"])
 
 
-def _find(client: WebClient, channel: str, mark: Mapping[str, Any]) -> str:
+def find_marked(client: WebClient, channel: str, mark: Mapping[str, Any]) -> str:
     """Return the timestamp of a post that was taken though its answer was lost, or ""."""
     try:
         found = client.conversations_history(

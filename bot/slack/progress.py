@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.slack.blocks import Reply
+from slack_sdk import WebClient
+
+from bot.slack.blocks import Part, Reply
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
-from bot.slack.outbox import Outbox
+from bot.slack.outbox import Outbox, find_marked, post_marked
 from bot.slack.single_try import asked_to_wait, without_retries
 from training.errors import DatabaseError
 
@@ -106,6 +108,7 @@ class LiveMessage:
         self._keep = keep
         self._channel = spot.channel
         self._ts = ""
+        self._tried = False
         self._wanted = ""
         self._shown = ""
         self._changed = threading.Event()
@@ -146,17 +149,28 @@ class LiveMessage:
     def _update(self, text: str) -> None:
         try:
             client = without_retries(self._clients.of(self._spot.team))
-            if self._ts:
+            if not self._ts:
+                self._begin(client, text)
+            if self._shown != text:
                 client.chat_update(channel=self._channel, ts=self._ts, text=text)
-            else:
-                response = client.chat_postMessage(channel=self._channel, text=text)
-                self._channel, self._ts = str(response["channel"]), str(response["ts"])
-                self._hold()
             self._shown = text
         except OUTSIDE_ERRORS as error:
             logger.info("Slack took no progress: %s", kind_of(error))
             self._changed.set()  # try again
             self._ended.wait(asked_to_wait(error))
+
+    def _begin(self, client: WebClient, text: str) -> None:
+        """Post the message, or find the one that was taken though its answer was lost."""
+        mark = {"key": self._spot.key, "part": "progress"}
+        found = find_marked(client, self._channel, mark) if self._tried else ""
+        self._tried = True
+        if found:
+            self._ts = found
+        else:
+            response = post_marked(client, self._channel, Part(text), mark)
+            self._channel, self._ts = str(response["channel"]), str(response["ts"])
+            self._shown = text
+        self._hold()
 
     def _hold(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -134,6 +135,21 @@ def test_a_live_message_ends_as_its_report(slack: Slack, outbox: Outbox, channel
         pass
     assert texts(slack, channel) == ["done", "more"]
     assert [version.visible_text for version in slack.from_bot(channel)[0].edits] == ["0%"]
+
+
+@pytest.mark.parametrize("lost", [{"status": 503}, {"drop": True}])
+def test_a_live_message_whose_answer_was_lost_is_found_again(
+    slack: Slack, outbox: Outbox, channel: str, lost: dict[str, Any]
+) -> None:
+    slack.faults.fail("chat.postMessage", after=True, **lost)
+    live = LiveMessage(outbox, outbox._clients, Spot("run:1", "", channel), reply("interrupted"))
+    live.show("0%")
+    slack.wait_for(lambda: slack.calls_of("conversations.history"), "a look")
+    live.show("50%")
+    slack.wait_for(lambda: texts(slack, channel) == ["50%"])
+    live.finish(reply("done"))
+    assert outbox.post_next()
+    assert texts(slack, channel) == ["done"]
 
 
 def test_a_run_whose_process_died_says_so(
