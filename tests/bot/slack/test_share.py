@@ -105,6 +105,7 @@ def test_what_concerns_its_asker_alone_is_not_shared(at: Harbour) -> None:
     question, file = "How many days of leave do I get?", ("wages of bob.zip", b"PK")
     at.parts.channels.choose(at.slack.team_id, channel, {"visibility": "asker"}, at.ada)
     at.slack.say(at.alice, channel, f"<@{at.slack.bot_user}> {question}", files=[file])
+    at.slack.settle()
     task = at.parts.queue.take()
     assert task is not None
     surroundings = Surroundings(Pacing(), Abilities())
