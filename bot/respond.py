@@ -63,10 +63,23 @@ def refuse(nearest: Sequence[Passage], human: str) -> Iterator[AnswerText | Resp
 def quote(passages: Sequence[Passage], confidence: Confidence) -> Iterator[AnswerText | Response]:
     """Show the passages as they stand, each under its heading."""
     parts = [_UNSURE] if confidence is Confidence.UNSURE else []
-    parts += [f"**{p.chunk.place}** [{n}]\n\n{p.text}" for n, p in enumerate(passages, 1)]
+    parts += [
+        f"**{p.chunk.place}** [{n}]\n\n{_below_heading(p)}" for n, p in enumerate(passages, 1)
+    ]
     for number, part in enumerate(parts):
         yield AnswerText(part if number == 0 else f"\n\n{part}")
     yield Response("\n\n".join(parts), "quoted", refused=False, sources=tuple(passages))
+
+
+def _below_heading(passage: Passage) -> str:
+    """Return a passage's text without a first line that says the heading above it once more.
+
+    A PDF's headings are lines of its text.
+    """
+    first, _, rest = passage.text.partition("\n")
+    heading = (passage.chunk.title, *passage.chunk.heading_path)[-1]
+    doubled = first.strip().casefold() == heading.strip().casefold()
+    return rest.lstrip("\n") if doubled and rest.strip() else passage.text
 
 
 def write(

@@ -62,6 +62,13 @@ def test_an_answer_has_its_sources_and_the_votes_below_it() -> None:
     assert reply_from_json(reply_json(reply)) == reply
 
 
+def test_a_heading_that_a_page_repeats_is_said_once() -> None:
+    repeated = passage("Health insurance\n\nWe pay it.", "Health insurance")
+    assert quoted([repeated]).text == "**Health insurance** [1]\n\nWe pay it."
+    alone = passage("Health insurance", "Health insurance")
+    assert quoted([alone]).text == "**Health insurance** [1]\n\nHealth insurance"
+
+
 def test_passages_of_one_place_share_a_line() -> None:
     again = passage("Book in time.", "Travel", "Hotels", url="https://docs.example/travel")
     sources = build_answer_reply(quoted([HOTEL, NOTES, again])).parts[0].blocks[1]
