@@ -49,7 +49,7 @@ def clean_question(text: str) -> str:
         raise QuestionError(
             f"The question has {len(text):,} characters; I read at most "
             f"{MAX_QUESTION_CHARACTERS:,}.",
-            "Ask in a few sentences. A long text belongs in a document that I can index.",
+            "Ask in a few sentences. A long text belongs in a document.",
         )
     cleaned = "".join(
         " " if unicodedata.category(c) in ("Cc", "Cs") else c
@@ -59,7 +59,7 @@ def clean_question(text: str) -> str:
     if not any(c.isalnum() for c in cleaned):
         raise QuestionError(
             "There are no words in the question.",
-            "Ask in words, for example: how many days of holiday do I have?",
+            "Ask in words, for example: how many days of paid leave do I have?",
         )
     return cleaned
 

@@ -94,7 +94,7 @@ _LONG = (
 )
 PROMPTS = (
     ("What can I ask?", "What topics do the documents cover?"),
-    ("Time off", "How many days of holiday do I have?"),
+    ("Time off", "How many days of paid leave do I have?"),
     ("Expenses", "What does the company pay for on a business trip?"),
 )
 

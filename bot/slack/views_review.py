@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.blocks import Part
 from bot.slack.elements import Block, button, context, divider, input_block, plain, section
+from bot.slack.inline import no_links, render
 from bot.slack.mrkdwn import counted, escape, split
 from training.records import AnswerRecord, Correction, Pair, SourceRecord
 
@@ -150,7 +151,9 @@ def build_edit_modal(item: Waiting, metadata: str) -> Block:
 def _asked_and_served(item: Waiting) -> list[Block]:
     blocks = [section(f"*Question*\n{_quoted(item.question, 2_000, _CUT_HERE)}")]
     if item.served:
-        blocks.append(section(f"*Was answered*\n{_quoted(item.served, 2_800, _CUT_HERE)}"))
+        blocks.append(
+            section(f"*Was answered*\n{_quoted(item.served, 2_800, _CUT_HERE, _without_marks)}")
+        )
     return blocks
 
 
@@ -164,7 +167,7 @@ def edited_answer(values: Mapping[str, Any]) -> str:
 def _item_blocks(item: Waiting, page: int) -> list[Block]:
     lines = [f"*Question*\n{_quoted(item.question, _QUESTION)}"]
     if item.served:
-        lines.append(f"*Was answered*\n{_quoted(item.served, _SERVED)}")
+        lines.append(f"*Was answered*\n{_quoted(item.served, _SERVED, shown=_without_marks)}")
     label = "Correction" if item.kind == CORRECTION else "Answer to be taught"
     lines.append(f"*{label}*\n{_quoted(item.answer, _ANSWER)}")
     value = f"{item.kind}:{item.id}:{page}"
@@ -205,20 +208,25 @@ def _pages(sources: Sequence[SourceRecord]) -> str:
     return f"Pages: {shown[:_WHY]}{more}."
 
 
-def _quoted(text: str, limit: int, cut: str = _CUT) -> str:
+def _quoted(text: str, limit: int, cut: str = _CUT, shown: Callable[[str], str] = escape) -> str:
     """Return the text escaped as a quotation of at most about so many characters.
 
     Where it is cut, it says so.
     """
-    shown = _as_quotation(text)
-    if len(shown) <= limit:
-        return shown
+    quotation = _as_quotation(text, shown)
+    if len(quotation) <= limit:
+        return quotation
     end = limit
-    while len(shown) > limit:
-        end -= max(1, (len(shown) - limit) // 5)
-        shown = _as_quotation(text[:end])
-    return shown + cut
+    while len(quotation) > limit:
+        end -= max(1, (len(quotation) - limit) // 5)
+        quotation = _as_quotation(text[:end], shown)
+    return quotation + cut
 
 
-def _as_quotation(text: str) -> str:
-    return "\n".join(f"> {escape(line)}" for line in text.splitlines() if line.strip())
+def _as_quotation(text: str, shown: Callable[[str], str]) -> str:
+    return "\n".join(f"> {shown(line)}" for line in text.splitlines() if line.strip())
+
+
+def _without_marks(line: str) -> str:
+    """Return a line of an answer as its reader saw it, without links."""
+    return render(line, no_links).mrkdwn

@@ -57,6 +57,14 @@ def test_what_was_cut_is_whole_in_the_window_to_edit() -> None:
     assert served.strip() in view["blocks"][1]["text"]["text"]
 
 
+def test_what_was_answered_is_shown_as_its_reader_saw_it() -> None:
+    served = "**Travel › Hotels** [1]\n\nSee [the list](hotels.md) <!channel>."
+    corrections = [(correction(1, "**Bold** stays."), make_answer(1, answer=served))]
+    shown = build_pairs_message([], corrections).blocks[2]["text"]["text"]
+    assert "> *Travel › Hotels* [1]\n> See the list &lt;" in shown
+    assert "> **Bold** stays." in shown  # what is taught is shown as it is written
+
+
 def test_every_item_is_on_one_page_and_text_of_people_acts_on_nothing() -> None:
     count = 2 * PER_PAGE + 1
     corrections = [
