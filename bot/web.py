@@ -23,6 +23,10 @@ Check = Callable[[], str]
 
 # Slack wants its acknowledgement within 3 seconds; each takes a few milliseconds of a thread.
 _THREADS = 16
+# Slack keeps its connections open. With the library's 100, idle ones for two minutes, those beyond
+# wait unheard; a process may open 1,024 files in all.
+_CONNECTIONS = 500
+_IDLE_SECONDS = 30
 _LOOK_SECONDS = 0.2
 
 
@@ -96,10 +100,16 @@ def _run(pages: WSGIApplication, listener: socket.socket, ending: threading.Even
     """Answer until the end. One thread opens and closes everything: the library isn't shared."""
     channels: dict[int, Any] = {}
     server = create_server(
-        pages, channels, sockets=[listener], threads=_THREADS, ident="nightshift"
+        pages,
+        channels,
+        sockets=[listener],
+        threads=_THREADS,
+        ident="nightshift",
+        connection_limit=_CONNECTIONS,
+        channel_timeout=_IDLE_SECONDS,
     )
     while not ending.is_set():
-        wasyncore.loop(timeout=_LOOK_SECONDS, map=channels, count=1)
+        wasyncore.loop(timeout=_LOOK_SECONDS, use_poll=True, map=channels, count=1)
     server.task_dispatcher.shutdown()
     wasyncore.close_all(channels)
     listener.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,16 @@ def test_what_is_broken_is_named_with_its_mend() -> None:
         503,
         {"status": "broken", "slack": problem, "index": "12 chunks"},
     )
+
+
+def test_connections_that_stay_open_keep_nobody_waiting() -> None:
+    with serve_web(Pages({}, {}), "127.0.0.1", 0) as port, ExitStack() as stack:
+        for _ in range(150):
+            connection = stack.enter_context(
+                closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+            )
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b'{"status": "ok"}'
 
 
 def test_a_port_that_is_taken_is_told() -> None:
