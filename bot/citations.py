@@ -1,37 +1,21 @@
 """Which passage supports which sentence. The program finds it, verbatim; the model isn't asked.
 
-A sentence is supported where one passage holds all its numbers and links, most of its words, and
-has a unit (a sentence, list item or table row) that means the same and says "not" where it does.
+A sentence is supported where one unit of a passage (a sentence or table row) says it in its own
+words and means the same. A list item of several sentences needs one for each of them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bot.stems import stems_of
+from bot.wording import bears_out, says_something
 from ingestion.embedding import Embedder
-from ingestion.text_units import Span, sentences
+from ingestion.text_units import Span, sentences, sentences_within
 
-MIN_COVERAGE = 0.6
-# A small model that has lost its way says the same again and again.
-_LOOPING = re.compile(r"(\S+)(?:\s+\1){3,}")
 MIN_SIMILARITY = 0.5
-
-_WORD = re.compile(r"[^\W_]+")
-_NUMBER = re.compile(r"\d+(?:[.,:’']\d+)*")
-_LINK = re.compile(r"(?:https?://|www\.|mailto:)[^\s)>\]]+|[\w.+-]+@[\w-]+\.[\w.]+", re.IGNORECASE)
-# Words whose presence on one side alone turns a sentence into its opposite.
-_NEGATIONS = frozenset(
-    "not no never none neither nor cannot without nothing nobody "
-    "nicht kein keine keinen keiner nie niemals ohne ne pas jamais sans aucun aucune "
-    "sin nunca ningún ninguna não sem nenhum nenhuma non senza mai niet geen nooit zonder".split()
-)
-_CONTRACTED = re.compile(r"n[’']t\b", re.IGNORECASE)
-_SHORTEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +24,7 @@ class Support:
 
     Attributes:
         passage: Which passage, from 0.
-        span: The supporting unit within the passage's text.
+        span: The supporting unit or units within the passage's text.
     """
 
     passage: int
@@ -58,46 +42,39 @@ def find_support(
         question: Its words and numbers may be repeated without support.
         embedder: Compares meanings.
     """
-    numbers, words = numbers_of(sentence), _stems(sentence)
-    links = {link.rstrip(".,;:!?") for link in _LINK.findall(sentence)}
-    if not (words or numbers) or _LOOPING.search(sentence):
+    if not says_something(sentence):
         return None
-    eligible = [
-        number
+    parts = [sentence[slice(*span)] for span in _units(sentence)]
+    found = [
+        Support(number, span)
         for number, passage in enumerate(passages)
-        if numbers <= numbers_of(passage) | numbers_of(question)
-        and all(link in passage for link in links)
-        and _coverage(words, _stems(passage) | _stems(question)) >= MIN_COVERAGE
+        if (span := _span(parts, passage, question))
     ]
-    units = [
-        (number, span)
-        for number in eligible
-        for span in sentences(passages[number])
-        if _negated(passages[number][slice(*span)]) == _negated(sentence)
-    ]
-    if not units:
+    if not found:
         return None
-    texts = [passages[number][slice(*span)] for number, span in units]
+    texts = [passages[support.passage][slice(*support.span)] for support in found]
     similarity = embedder.embed_documents(texts) @ embedder.embed_query(sentence)
     best = int(np.argmax(similarity))
-    if similarity[best] < MIN_SIMILARITY:
-        return None
-    return Support(*units[best])
+    return found[best] if similarity[best] >= MIN_SIMILARITY else None
 
 
-def numbers_of(text: str) -> frozenset[str]:
-    """Return the numbers of a text without thousands separators."""
-    return frozenset(re.sub(r"[,’'](?=\d{3})", "", n) for n in _NUMBER.findall(text))
+def _span(parts: Sequence[str], passage: str, question: str) -> Span | None:
+    """Return the span of a passage that bears out each part, or None."""
+    units = _units(passage)
+    spans = []
+    for part in parts:
+        bearing = (unit for unit in units if bears_out(passage[slice(*unit)], part, question))
+        span = next(bearing, None)
+        if span is None:
+            return None
+        spans.append(span)
+    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
-def _stems(text: str) -> frozenset[str]:
-    return stems_of(text, _SHORTEST)
-
-
-def _coverage(words: frozenset[str], known: frozenset[str]) -> float:
-    return len(words & known) / len(words) if words else 1.0
-
-
-def _negated(text: str) -> bool:
-    words = {word.casefold() for word in _WORD.findall(text)}
-    return not _NEGATIONS.isdisjoint(words) or bool(_CONTRACTED.search(text))
+def _units(text: str) -> list[Span]:
+    """Return the sentences, those within a list item too, and the rows of tables."""
+    return [
+        part
+        for start, end in sentences(text)
+        for part in ([(start, end)] if text[start] == "|" else sentences_within(text, start, end))
+    ]

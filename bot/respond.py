@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from langchain_core.messages import AIMessageChunk
 
 from bot.citations import find_support
+from bot.draft import claim_in, sentences_of
 from bot.errors import ModelTimeoutError
 from bot.passages import Passage
 from bot.prompt import UNKNOWN
 from bot.support import Confidence
 from ingestion.embedding import Embedder
-from ingestion.text_units import sentences
 
 logger = logging.getLogger(__name__)
 
 NEAREST = "The nearest pages are:"
 _UNSURE = "I'm not sure that this answers it; the nearest passages are:"
+_ITEM = re.compile(r"[-*+•]\s|\d{1,3}[.)]\s")
 _NO_ANSWER = re.compile(rf"\W*{re.escape(UNKNOWN.rstrip('.'))}", re.IGNORECASE)
 
 
@@ -96,22 +97,25 @@ def write(
     A sentence that no passage supports is never shown. A model that takes too long is cut short.
     """
     texts = [passage.text for passage in passages]
-    titles = {passage.chunk.title.casefold() for passage in passages}
+    names = _page_names(passages)
     cited: list[int] = []
+    claims: set[str] = set()
     shown = ""
     author = _Author()
-    for sentence in _sentences_of(_in_time(author.listen(pieces))):
+    for sentence in sentences_of(author.listen(pieces), lambda: author.was_cut):
         if _NO_ANSWER.match(sentence) and not shown:
             yield from refuse(passages, human)
             return
-        if sentence.strip(" —–-.").casefold() in titles:
-            continue  # house style names the page at the end; the number says it already
-        support = find_support(sentence, texts, question, embedder)
+        claim = claim_in(sentence, names)
+        if not claim or claim in claims:
+            continue
+        support = find_support(claim, texts, question, embedder)
         if support is None:
             continue
+        claims.add(claim)
         if support.passage not in cited:
             cited.append(support.passage)
-        piece = f"{' ' if shown else ''}{sentence} [{cited.index(support.passage) + 1}]"
+        piece = f"{_gap(shown, claim)}{claim} [{cited.index(support.passage) + 1}]"
         shown += piece
         yield AnswerText(piece)
     if not shown:
@@ -121,35 +125,41 @@ def write(
     yield Response(shown, "written", False, sources, author.model, author.adapter)
 
 
+def _gap(shown: str, claim: str) -> str:
+    """Return what parts a sentence from those before it: items of a list stand on their own."""
+    if not shown:
+        return ""
+    if _ITEM.match(claim):
+        return "\n"
+    return "\n\n" if _ITEM.match(shown.rpartition("\n")[2]) else " "
+
+
+def _page_names(passages: Sequence[Passage]) -> frozenset[str]:
+    """Return what a small model may call a page by, in small letters."""
+    names = {passage.chunk.title for passage in passages}
+    for passage in passages:
+        names.update(passage.chunk.heading_path)
+    return frozenset(name.strip(" .").casefold() for name in names)
+
+
 class _Author:
-    """Remembers who wrote the pieces that pass through."""
+    """Remembers who wrote the pieces that pass through, and whether to the end.
+
+    A model that takes too long is cut short: the pages are there, whatever keeps it.
+    """
 
     def __init__(self) -> None:
         self.model = self.adapter = ""
+        self.was_cut = False
 
     def listen(self, pieces: Iterator[AIMessageChunk]) -> Iterator[str]:
-        for piece in pieces:
-            metadata = piece.response_metadata
-            self.model = str(metadata.get("model_name") or self.model)
-            self.adapter = str(metadata.get("adapter") or self.adapter)
-            yield piece.text
-
-
-def _in_time(pieces: Iterator[str]) -> Iterator[str]:
-    """Yield the pieces that come in time: the pages are there, whatever keeps the model."""
-    try:
-        yield from pieces
-    except ModelTimeoutError:
-        logger.warning("the model took too long; what it lacks is quoted")
-
-
-def _sentences_of(pieces: Iterator[str]) -> Iterator[str]:
-    """Yield each sentence as soon as the next one begins, the last one at the end."""
-    text = ""
-    for piece in pieces:
-        text += piece
-        *whole, last = sentences(text) or [(0, 0)]
-        if whole:
-            yield from (text[start:end] for start, end in whole)
-            text = text[last[0] :]
-    yield from (text[start:end] for start, end in sentences(text))
+        try:
+            for piece in pieces:
+                metadata = piece.response_metadata
+                self.model = str(metadata.get("model_name") or self.model)
+                self.adapter = str(metadata.get("adapter") or self.adapter)
+                self.was_cut |= metadata.get("finish_reason") == "length"
+                yield piece.text
+        except ModelTimeoutError:
+            self.was_cut = True
+            logger.warning("the model took too long; what it lacks is quoted")

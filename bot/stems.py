@@ -23,6 +23,18 @@ def stems_of(text: str, shortest: int) -> frozenset[str]:
     return frozenset(stems)
 
 
+def ordered_stems(text: str) -> list[str]:
+    """Return the first letters of each word in order; of an unspaced script, each letter."""
+    stems: list[str] = []
+    for word in _words(text):
+        at = 0
+        for run in UNSPACED.finditer(word):
+            stems += [word[at : run.start()][:_STEM], *run[0]]
+            at = run.end()
+        stems.append(word[at:][:_STEM])
+    return [stem for stem in stems if stem]
+
+
 def _words(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Not \w: it leaves out the marks that Hindi and Thai write vowels with.

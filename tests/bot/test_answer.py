@@ -149,6 +149,19 @@ def test_written_sentences_are_shown_with_the_source_that_bears_them_out(
     assert "passage 1: Travel" in server.requests[0][0]["messages"][1]["content"]
 
 
+def test_a_model_that_goes_round_in_circles_is_heard_once(
+    nightshift: Nightshift, server: OpenAIServer
+) -> None:
+    london = "- In London it is 210 euros."
+    said = f"Yes, the limit for a hotel is 150 euros a night, breakfast included.\n{london}"
+    server.answer = f"{said} — Travel\n{london}\n</passage>\n{said}"
+    answer = ask(nightshift, "What may a hotel cost?", "written")
+    assert answer.text == (
+        "The limit for a hotel is 150 euros a night, breakfast included. [1]\n"
+        "- In London it is 210 euros. [1]"
+    )
+
+
 def test_an_unsupported_answer_falls_back_to_the_quote(
     nightshift: Nightshift, server: OpenAIServer
 ) -> None:

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.citations import find_support, numbers_of
+from bot.citations import find_support
 from ingestion.embedding import Embedder, open_embedder
 from ingestion.settings import EmbeddingSettings
 
@@ -11,10 +11,6 @@ HOTELS = (
     "- Book in Wayfare: https://wayfare.example/book\n- Questions go to travel@lantern.example"
 )
 CLAIMS = "Send claims by the 5th of the month. Finance does not pay claims older than 90 days."
-
-
-def test_numbers_are_compared_without_thousands_separators() -> None:
-    assert numbers_of("1,500 or 1’500 at 10:30, 2.5%") == {"1500", "10:30", "2.5"}
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +53,14 @@ def test_a_sentence_that_no_page_bears_out_has_no_support(
     embedder: Embedder, sentence: str
 ) -> None:
     assert find_support(sentence, [HOTELS, CLAIMS], "What may I spend?", embedder) is None
+
+
+@pytest.mark.slow
+def test_each_sentence_of_a_list_item_needs_its_own_support(embedder: Embedder) -> None:
+    faithful = "- Use the form. You will get a mail after you enroll in Ripple."
+    page = f"{faithful}\n- The fund is Human First."
+    joined = "- Use the form. You will get a mail after you enroll in Human First."
+    support = find_support(faithful, ["Another page.", page], "how do I enroll?", embedder)
+    assert support is not None
+    assert page[slice(*support.span)] == faithful
+    assert find_support(joined, [page], "how do I enroll?", embedder) is None
