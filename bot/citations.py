@@ -39,7 +39,7 @@ def find_support(
     Args:
         sentence: One written sentence.
         passages: The passages' verbatim texts.
-        question: Its words and numbers may be repeated without support.
+        question: Its words, but not its numbers, may stand in for the page's.
         embedder: Compares meanings.
     """
     if not says_something(sentence):

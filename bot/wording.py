@@ -50,12 +50,12 @@ def bears_out(unit: str, sentence: str, question: str) -> bool:
     Args:
         unit: A sentence or a table row of the page.
         sentence: What was written.
-        question: Its words and numbers may be repeated without support.
+        question: Its words, but not its numbers, may stand in for the unit's.
     """
     unit, sentence = (_ITEM_NUMBER.sub("", text) for text in (unit, sentence))
     links = {link.rstrip(".,;:!?") for link in _LINK.findall(sentence)}
     return (
-        numbers_of(sentence) <= numbers_of(unit) | numbers_of(question)
+        numbers_of(sentence) <= numbers_of(unit)
         and all(link in unit for link in links)
         and _says_any(sentence, _NEGATIONS) == _says_any(unit, _NEGATIONS)
         and _says_any(sentence, _LIMITS) == _says_any(unit, _LIMITS)

@@ -48,6 +48,8 @@ def test_a_unit_bears_out_what_says_the_same(unit: str, sentence: str, question:
         ),
         # A number that only counts the items.
         ("3. Google pays its sellers a share.", "Google pays a share of 3%.", "google's share?"),
+        # A number of the question.
+        ("With a 3 you get more once a year.", "With a 4 you get more once a year.", "I got a 4"),
         ("The limit is two weeks.", "The limit is six weeks.", "what is the limit?"),
         ("You may fly in business class.", "You may not fly in business class.", "may I?"),
         # A limit that the page sets, or doesn't.
