@@ -165,12 +165,13 @@ def _bitsandbytes() -> Finding:
 
 def adapters(nightshift: Nightshift) -> Iterator[Finding]:
     """Compare the live adapter's files with their hashes."""
-    count, live = len(nightshift.registry.list()), nightshift.registry.current()
+    number, live = len(nightshift.registry.list()), nightshift.registry.current()
+    count = "1 adapter" if number == 1 else f"{number} adapters"
     if live is None:
-        yield Finding("adapters", Level.OK, f"{count} adapters; the bare base model is live")
+        yield Finding("adapters", Level.OK, f"{count}; the bare base model is live")
         return
     nightshift.registry.verify(live.version)
-    yield Finding("adapters", Level.OK, f"{count} adapters; {live.version} is live and whole")
+    yield Finding("adapters", Level.OK, f"{count}; {live.version} is live and whole")
 
 
 def gpu(nightshift: Nightshift) -> Iterator[Finding]:

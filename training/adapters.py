@@ -230,7 +230,7 @@ class AdapterRegistry:
             AdapterError: It isn't there, or can't be read.
         """
         path = self._folder(version) / MANIFEST
-        values = _read_json(path, f"The adapter {version}")
+        values = _read_json(path, f"The adapter {version}", _SEE_LIST)
         try:
             return manifest_from(values)
         except (KeyError, TypeError, ValueError) as error:
@@ -338,6 +338,9 @@ def _damaged(version: str, what: str) -> AdapterError:
         f"The adapter {version} is damaged: {what}.",
         "Run `nightshift adapters rollback`, or promote another version.",
     )
+
+
+_SEE_LIST = "See `nightshift adapters list`; to leave it, run `nightshift adapters rollback`."
 
 
 def _read_json(

@@ -122,8 +122,8 @@ def _objection(
         tried = {name: manifest.inputs.get(name) for name in inputs}
         if manifest.parent == (plan.parent.version if plan.parent else None) and tried == inputs:
             return (
-                f"The same pairs were tried as {manifest.version} and not promoted: "
-                f"{manifest.decision}"
+                f"The same pairs were tried as {manifest.version}, which isn't live. "
+                f"The gate said of it: {manifest.decision}"
             )
     return ""
 

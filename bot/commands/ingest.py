@@ -29,7 +29,7 @@ def ingest(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders or files; without any, the settings' [[sources]]."),
+        typer.Argument(help=r"Folders or files; without any, the settings' \[\[sources]]."),
     ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the index anew, beside the one that serves.")
@@ -38,8 +38,10 @@ def ingest(
 ) -> None:
     """Index documents: Markdown, HTML, text, PDF, DOCX.
 
-    Only what changed since the last run is embedded; what is gone is removed. Who may read a
-    document is said by 'allow:' in its front matter or by the nearest '.access.toml'.
+    Only what changed since the last run is embedded; what is gone is removed.
+
+    Who may read a document is said by 'allow:' in its front matter
+    or by the nearest '.access.toml'.
 
     For instance:
 

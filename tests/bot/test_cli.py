@@ -198,3 +198,13 @@ def test_serve_starts_a_night_when_it_is_due(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert "skipped" in line  # there are no pairs
     assert process.returncode == 0
+
+
+def test_the_help_names_settings_that_look_like_markup(tmp_path: Path) -> None:
+    assert "[[sources]]" in nightshift("ingest", "--help", data=tmp_path / "data").stdout
+
+
+def test_who_mistypes_an_adapter_learns_where_its_name_stands(tmp_path: Path) -> None:
+    done = nightshift("adapters", "promote", "2026", data=tmp_path / "data")
+    assert_two_line_problem(done)
+    assert "nightshift adapters list" in done.stderr

@@ -108,6 +108,7 @@ def test_what_was_tried_and_not_promoted_is_not_tried_again() -> None:
     again = plan_night(chosen, None, (tried,), NightSettings())
     assert "v3" in again.objection
     assert "Not better." in again.objection
+    assert "not promoted" not in again.objection  # it may have been, and was left again
     more = selection(many(0, 11), many(100, 8))
     assert plan_night(more, None, (tried,), NightSettings()).objection == ""
 
