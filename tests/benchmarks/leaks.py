@@ -1,9 +1,9 @@
 """Random ACLs and readers against `Reader.may_read`: no document may leak, and none be withheld.
 
 Run as ``python -m tests.benchmarks.leaks --cases 100000``; `tests/ingestion/test_leaks.py` runs a
-slice. A case is one search through the product's own retrieval and one of the store's two legs. All
-that is found must be readable and of the right sources, and there must be as many hits as were
-asked for wherever so many chunks may be read.
+slice. A case is one search through the product's own retrieval; every fifth also searches the
+store's two legs. All that is found must be readable and of the right sources, and there must be as
+many hits as were asked for wherever so many chunks may be read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from rich.progress import track
 
 from ingestion.documents import EVERYONE, Reader
 from ingestion.index.protocol import ChunkIndex, Vectors
@@ -36,6 +37,7 @@ PEOPLE = ["alice", "o'brien", 'd"arc', "b\\ackslash", "zoë", "会社", "a,b", "
 GROUPS = ["hr", "sales", "o''neil", "'", "''", "[hr]", "hr'] OR true --", "😀"]
 WORDS = ["leave", "travel", "expense", "security", "Urlaub", "休暇"]
 CASES_A_STORE = 250
+LEGS_EVERY = 5
 
 
 def random_acl(rng: random.Random) -> list[str]:
@@ -85,11 +87,6 @@ class TextVectors:
         return vector_of(text)
 
 
-def check_case(store: ChunkIndex, reference: ReferenceStore, rng: random.Random) -> list[str]:
-    """Search once; return what was wrong."""
-    return check_hits(store, reference, rng) + check_legs(store, reference, rng)
-
-
 def check_hits(store: ChunkIndex, reference: ReferenceStore, rng: random.Random) -> list[str]:
     """Search as a question does; return what was wrong."""
     reader = Reader(frozenset(rng.sample(PEOPLE + GROUPS, rng.randint(0, 4))))
@@ -133,16 +130,19 @@ def check_legs(store: ChunkIndex, reference: ReferenceStore, rng: random.Random)
     return wrong
 
 
-def run(name: str, cases: int, seed: int) -> list[str]:
-    """Run cases against one store; return what was wrong."""
+def run(name: str, cases: int, seed: int, *, show: bool = False) -> list[str]:
+    """Run cases against one store, with a progress bar if wished; return what was wrong."""
     rng = random.Random(seed)
     wrong: list[str] = []
-    for start in range(0, cases, CASES_A_STORE):
+    stores = range(0, cases, CASES_A_STORE)
+    for start in track(stores, f"{name}: stores", disable=not show):
         with tempfile.TemporaryDirectory() as folder:
             store, reference = STORES[name](Path(folder) / "index"), ReferenceStore()
             fill(store, reference, rng)
-            for _ in range(min(CASES_A_STORE, cases - start)):
-                wrong.extend(check_case(store, reference, rng))
+            for number in range(min(CASES_A_STORE, cases - start)):
+                wrong.extend(check_hits(store, reference, rng))
+                if number % LEGS_EVERY == 0:
+                    wrong.extend(check_legs(store, reference, rng))
             store.close()
     return wrong
 
@@ -155,7 +155,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     start = time.perf_counter()
-    wrong = run(arguments.store, arguments.cases, arguments.seed)
+    wrong = run(arguments.store, arguments.cases, arguments.seed, show=True)
     seconds = time.perf_counter() - start
     print(f"{arguments.store}: {arguments.cases} cases, {len(wrong)} wrong, {seconds:.0f} s")
     print("\n".join(wrong[:20]))
