@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 import time
 from dataclasses import dataclass, field
@@ -103,7 +104,8 @@ class Workspace:
         self.trigger_seconds = TRIGGER_SECONDS
         self.url = ""
         self._ahead = 0.0
-        self._numbers = itertools.count(1)
+        # No two Slacks give the same ids: a bot's data folder may have met another one before.
+        self._numbers = itertools.count(secrets.randbelow(16**8))
         self._last_ts = 0.0
 
     # Time and names
