@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import threading
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ from training.tables import storable
 # Slack repeats an event for a few hours at most.
 _REMEMBER = timedelta(days=3)
 _TOLD = "told:"
+# Seconds: events of one moment come closer than this; an answer is held up no longer than that.
+_BETWEEN_ARRIVALS = 0.02
+_LONGEST_ARRIVAL = 1.0
 _ORDER = (questions.c.turn, questions.c.created_at, questions.c.id)
 
 
@@ -140,6 +144,7 @@ class WorkQueue:
         self._lease_seconds = lease_seconds
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
         self._arrived = threading.Condition()
+        self._put_at = 0.0
 
     def put(self, new: NewQuestion, limits: Limits | None = None) -> Placed:
         """Take a question in, once; it is stored when this returns.
@@ -147,6 +152,10 @@ class WorkQueue:
         Raises:
             DatabaseError: It can't be stored.
         """
+        self._put_at = time.monotonic()
+        with reading(self._engine) as connection:  # most come twice; this waits for no writer
+            if self._is_claimed(connection, new.team, new.keys):
+                return Placed("")
         with writing(self._engine, lock="work") as connection:
             if not self._claim(connection, new.team, new.keys):
                 return Placed("")
@@ -171,9 +180,19 @@ class WorkQueue:
             }
             connection.execute(questions.insert().values(row))
             placed = Placed(str(row["id"]), _position(connection, row), refusal)
+        self._put_at = time.monotonic()
         with self._arrived:
             self._arrived.notify_all()
         return placed
+
+    def let_arrive(self) -> None:
+        """Wait, a second at most, while questions come in one upon the other.
+
+        Slack waits for each to be taken in; answers would take the cores from that.
+        """
+        end = time.monotonic() + _LONGEST_ARRIVAL
+        while (now := time.monotonic()) < min(self._put_at + _BETWEEN_ARRIVALS, end):
+            time.sleep(min(self._put_at + _BETWEEN_ARRIVALS, end) - now)
 
     def claim(self, team: str, keys: Sequence[str]) -> bool:
         """Claim something that isn't a question; return False where one key was taken before."""
@@ -364,14 +383,17 @@ class WorkQueue:
 
     def _claim(self, connection: Connection, team: str, keys: Sequence[str]) -> bool:
         """Claim all keys or none."""
-        keys = [storable(key) for key in keys]
-        known = sa.select(claims.c.key).where(claims.c.team == team, claims.c.key.in_(keys))
-        taken = connection.execute(known).first() is not None
+        if self._is_claimed(connection, team, keys):
+            return False
         now = datetime.now(UTC)
-        rows = [{"team": team, "key": key, "at": now} for key in keys]
-        # Also when one is known: a mention's two events share only one key, and each may repeat.
+        rows = [{"team": team, "key": storable(key), "at": now} for key in keys]
         connection.execute(self._insert(claims).on_conflict_do_nothing(), rows)
-        return not taken
+        return True
+
+    def _is_claimed(self, connection: Connection, team: str, keys: Sequence[str]) -> bool:
+        known = claims.c.key.in_([storable(key) for key in keys])
+        query = sa.select(claims.c.key).where(claims.c.team == team, known)
+        return connection.execute(query).first() is not None
 
     def _hold(self, connection: Connection, task_id: str, now: sa.ColumnElement[float]) -> Row[Any]:
         """Enter that this process works on a question, and return it."""

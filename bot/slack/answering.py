@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.answer import Answer, Question
@@ -28,6 +29,9 @@ from ingestion.documents import Reader
 from training.errors import where_raised
 
 MAX_ATTEMPTS = 3
+# How long Slack may be silent on who asks, and where, until that is told in place of an answer.
+_PATIENCE = timedelta(minutes=2)
+_ASK_AGAIN_SECONDS = 3.0
 _TURNS = 6
 
 _FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
@@ -76,6 +80,7 @@ class Answering:
         # what was prepared for one person must not be shown to all.
         begun = held.task.reply.get(ONLY_ASKER)
         request = replace(request, only_asker=request.only_asker or bool(begun))
+        self._unasked = False
         self._decision = self._decide(request, to_all=begun is False)
         only_asker = self._decision.only_asker or request.only_asker
         self._request = replace(request, only_asker=only_asker)
@@ -114,6 +119,8 @@ class Answering:
             delivery.finish(build_notice_reply(_FAILED))
             return QuestionStatus.FAILED
         if self._decision.refusal:
+            if self._unasked and datetime.now(UTC) - self._task.created_at < _PATIENCE:
+                raise SlackBusyError(_ASK_AGAIN_SECONDS)
             delivery.finish(build_notice_reply(self._decision.refusal))
             return QuestionStatus.DONE
         if self._request.files and not any(map(str.isalnum, self._request.text)):
@@ -150,10 +157,13 @@ class Answering:
         if to_all:
             policy = replace(policy, visibility="thread")
         refusal = _REFUSALS.get(Refusal(task.request.get("refusal", "")), "")
+        person = parts.people.person(task.team, task.asker)
+        place = parts.places.place(task.team, task.channel)
+        self._unasked = person.unasked or place.unasked
         decision = decide(
             request,
-            parts.people.person(task.team, task.asker),
-            parts.places.place(task.team, task.channel),
+            person,
+            place,
             policy,
             parts.settings,
             goes_on=asked_before(parts, task),

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from bot.settings import SlackSettings
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
+from bot.slack.pacing import is_outage
 from ingestion.access import reader_named
 from ingestion.documents import Reader
 
@@ -32,13 +33,15 @@ class Person:
     """What Slack says of a user.
 
     Attributes:
-        known: False where Slack couldn't be asked: such a person has no rights of their own.
+        known: False where Slack doesn't say: such a person has no rights of their own.
+        unasked: Slack couldn't be asked, and may say it later.
         outsider: A guest, or somebody of another company.
         groups: Ids and handles of the user groups that they are in.
     """
 
     id: str
     known: bool = False
+    unasked: bool = False
     bot: bool = False
     outsider: bool = True
     email: str = ""
@@ -92,7 +95,7 @@ class People:
             person = self._people.get((team, user), lambda: self._look_up(team, user))
         except OUTSIDE_ERRORS as error:
             logger.warning("A person can't be looked up: %s", kind_of(error))
-            return Person(user)
+            return Person(user, unasked=is_outage(error))
         # Joined anew each time: remembered with the person, a group would live twice as long.
         return replace(person, groups=self._groups_of(team).of.get(user, frozenset()))
 

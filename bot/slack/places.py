@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot.settings import SlackSettings
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
+from bot.slack.pacing import is_outage
 from bot.slack.people import Remembered
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,13 @@ class Place:
 
     Attributes:
         shared: Whether people of other companies can read it (Slack Connect).
+        unasked: Slack couldn't be asked, and may say it later.
     """
 
     kind: PlaceKind
     shared: bool
     name: str = ""
+    unasked: bool = False
 
 
 class Places:
@@ -48,7 +51,8 @@ class Places:
             return self._known.get((team, channel), lambda: self._look_up(team, channel))
         except OUTSIDE_ERRORS as error:
             logger.warning("A channel can't be looked up: %s", kind_of(error))
-            return Place(PlaceKind.UNKNOWN, shared=not channel.startswith("D"))
+            shared = not channel.startswith("D")
+            return Place(PlaceKind.UNKNOWN, shared, unasked=is_outage(error))
 
     def _look_up(self, team: str, channel: str) -> Place:
         found = self._clients.of(team).conversations_info(channel=channel)["channel"]

@@ -79,6 +79,7 @@ class Worker:
     def _repeat(self, do_next: Callable[[], bool]) -> None:
         """Do one thing after the other until the end; wait where there is nothing to do."""
         while not self._ending.is_set():
+            self.parts.queue.let_arrive()
             try:
                 if not do_next():
                     self.parts.queue.wait(_POLL_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -34,7 +35,7 @@ from ingestion.index.lance_rows import (
     states_of,
     table_schema,
 )
-from ingestion.index.lance_search import candidates, dense_leg, lexical_leg
+from ingestion.index.lance_search import VECTOR_INDEX_FROM, candidates, dense_leg, lexical_leg
 from ingestion.index.protocol import Candidate, IndexMetadata, Vectors
 from ingestion.index.served import (
     REBUILD,
@@ -62,8 +63,6 @@ _WORDS = FTS(
     remove_stop_words=False,
     max_token_length=64,
 )
-# Below, comparing with every vector is as fast and exact.
-_VECTOR_INDEX_FROM = 30_000
 # A reader holds an old version for one query only; the space of older ones is given back.
 _KEEP_VERSIONS = timedelta(minutes=10)
 
@@ -204,7 +203,7 @@ class LanceIndex:
             table = self._writable()
             table.optimize(cleanup_older_than=_KEEP_VERSIONS)
             indexed = {column for index in table.list_indices() for column in index.columns}
-            if "vector" not in indexed and table.count_rows() >= _VECTOR_INDEX_FROM:
+            if "vector" not in indexed and table.count_rows() >= VECTOR_INDEX_FROM:
                 table.create_index("vector", config=IvfSq(distance_type="cosine"))
 
     def search(
@@ -222,12 +221,18 @@ class LanceIndex:
                 return []
             allowed += " AND " + one_of("source", sources)
         words = query_words(text)
-        dense = self._read(lambda table: dense_leg(table, vector, allowed, limit))
-        found = {candidate.chunk.id: candidate for candidate in candidates(dense, vector)}
-        if words:
-            lexical = self._read(lambda table: lexical_leg(table, words, allowed, limit))
-            found |= {candidate.chunk.id: candidate for candidate in candidates(lexical, vector)}
+        with ThreadPoolExecutor(1) as beside:  # a leg leaves half of two cores idle
+            lexical = beside.submit(self._lexical, words, vector, allowed, limit)
+            dense = self._read(lambda table: dense_leg(table, vector, allowed, limit))
+            found = {candidate.chunk.id: candidate for candidate in candidates(dense, vector)}
+            found |= {candidate.chunk.id: candidate for candidate in lexical.result()}
         return list(found.values())
+
+    def _lexical(self, words: str, vector: Vectors, allowed: str, limit: int) -> list[Candidate]:
+        if not words:
+            return []
+        rows = self._read(lambda table: lexical_leg(table, words, allowed, limit))
+        return candidates(rows, vector)
 
     def document_chunks(self, document_id: str, reader: Reader) -> list[Chunk]:
         """Return a document's chunks in order, or none where the reader may not read it."""

@@ -10,16 +10,28 @@ from lancedb.query import MatchQuery
 from ingestion.index.lance_rows import CHUNK_COLUMNS, chunks_of, vectors_of
 from ingestion.index.protocol import Candidate, Vectors
 
-# Measured at 1M x 384: IVF_SQ with 40 probes, refined tenfold, has p95 22 ms and recall .997.
-_PROBES = 40
-_REFINE = 10
+# Below, comparing with every vector is as fast and exact.
+VECTOR_INDEX_FROM = 30_000
+
+# Measured at 1M x 384 in 122 parts (docs/scaling.md): as good as exact for all but readers of a
+# few chunks, who have some of their nearest anywhere.
+_PROBES = 60
+_REFINE = 4
 
 
 def dense_leg(table: Any, vector: Vectors, allowed: str, limit: int) -> Any:
     """Return the rows whose vectors are nearest, of those that a condition allows."""
+    rows = _nearest(table, vector, allowed, limit, _PROBES)
+    if rows.num_rows < limit and table.count_rows() >= VECTOR_INDEX_FROM:
+        # A reader of few chunks still gets all of them. To allow for that at once makes each
+        # search look through all parts.
+        rows = _nearest(table, vector, allowed, limit, 0)
+    return rows
+
+
+def _nearest(table: Any, vector: Vectors, allowed: str, limit: int, most_probes: int) -> Any:
     query = table.search(vector).distance_type("cosine").where(allowed).limit(limit)
-    # Without an upper bound on the probes a reader of few chunks still gets all of them.
-    query = query.minimum_nprobes(_PROBES).maximum_nprobes(0).refine_factor(_REFINE)
+    query = query.minimum_nprobes(_PROBES).maximum_nprobes(most_probes).refine_factor(_REFINE)
     return query.select([*CHUNK_COLUMNS, "vector", "_distance"]).to_arrow()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.slack import app, pacing, worker
+from bot.slack import answering, app, pacing, worker
 from bot.slack.blocks import SHARE, STOP, build_waiting_part
 from bot.slack.listeners.agent import stop_task
 from bot.slack.manifest import PROMPTS
@@ -21,6 +21,7 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "_PING_SECONDS", 0.5)
         patch.setattr(worker, "_OUTAGE_SECONDS", (0.2, 0.4))
+        patch.setattr(answering, "_ASK_AGAIN_SECONDS", 0.2)
         patch.setattr(pacing, "_PAUSES", (0.01, 0.02, 0.03))
         with harbour(tmp_path_factory.mktemp("bot"), answering=True, workers=1) as running:
             yield running
@@ -86,6 +87,14 @@ def test_an_outage_eats_no_attempt(bot: Harbour) -> None:
     bot.slack.faults.clear()
     wait_for_answer(bot, bot.general, asked, "25 days")
     assert len(answers(bot, bot.general, asked)) == 1
+
+
+def test_a_slack_that_cant_say_who_reads_along_is_waited_for(bot: Harbour) -> None:
+    new = bot.slack.add_channel("new", members=(bot.alice,))
+    bot.slack.faults.fail("conversations.info", status=503, times=6)
+    asked = bot.slack.say(bot.alice, new, f"<@{bot.slack.bot_user}> {LEAVE}")
+    wait_for_answer(bot, new, asked, "25 days")
+    assert len(answers(bot, new, asked)) == 1
 
 
 def test_a_long_wait_in_one_channel_keeps_nobody_else_waiting(bot: Harbour) -> None:
