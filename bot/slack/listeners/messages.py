@@ -33,6 +33,8 @@ def register(app: App, parts: Parts) -> None:
             return
         deleted = deleted_ts(event)
         if deleted:
+            # Events may overtake each other: a question that comes after its deletion isn't taken.
+            parts.queue.claim(team_of(body), [_key_of(event["channel"], deleted)])
             parts.queue.stop(team_of(body), event["channel"], deleted, Stop.DELETED)
         else:
             take(body, parts, bot_user)
@@ -58,7 +60,7 @@ def take(body: Mapping[str, Any], parts: Parts, bot_user: str = "") -> None:
             team=team,
             channel=str(event["channel"]),
             asker=str(event["user"]),
-            keys=(f"event:{body.get('event_id')}", f"message:{event['channel']}:{event['ts']}"),
+            keys=(f"event:{body.get('event_id')}", _key_of(event["channel"], event["ts"])),
             message_ts=str(event["ts"]),
             thread_ts=str(event.get("thread_ts") or event["ts"]),
             request=request.as_json(),
@@ -110,3 +112,7 @@ def _follows_up(event: Mapping[str, Any], team: str, parts: Parts) -> bool:
     if small_talk(question_in(text)):  # as "thanks", which may be said to anybody
         return False
     return takes_part(parts, team, channel, thread, str(event["user"]))
+
+
+def _key_of(channel: str, ts: str) -> str:
+    return f"message:{channel}:{ts}"

@@ -96,6 +96,14 @@ def test_what_nobody_asks_is_not_taken(changes: dict[str, Any], make_parts: Make
     assert taker.take(taker.body("hello", **changes)) == []
 
 
+def test_a_question_that_its_deletion_overtook_is_not_taken(make_parts: MakeParts) -> None:
+    taker = Taker(make_parts())
+    question, other = taker.body("room?"), taker.body("leave?")
+    gone = {"subtype": "message_deleted", "deleted_ts": question["event"]["ts"]}
+    deletion = taker.body("", type="message", channel_type="channel", **gone)
+    assert taker.take(deletion, question, other) == ["leave?"]
+
+
 def test_thanks_among_people_are_no_follow_up(make_parts: MakeParts) -> None:
     taker = Taker(make_parts(follow_up="always"))
     asked = taker.body("room?")
