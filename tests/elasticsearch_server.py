@@ -32,6 +32,8 @@ _SECONDS_TO_START = 240
 _SECONDS_TO_STOP = 30
 _SETTINGS = {
     "cluster.name": "nightshift-tests",
+    # With each look at its disks it lifts the blocks of a full one, also those that a test has set.
+    "cluster.info.update.interval": "1d",
     "cluster.max_shards_per_node": "5000",
     "cluster.routing.allocation.disk.threshold_enabled": "false",
     "indices.breaker.total.use_real_memory": "false",

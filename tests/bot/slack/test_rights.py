@@ -7,9 +7,11 @@ message, earlier versions of it, what only one person sees, Home tabs, modals.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
+from bot.slack import answering
 from bot.slack.request import RequestKind, SlackRequest
 from bot.work import NewQuestion
 from tests.bot.slack.company import Company, company
@@ -161,7 +163,10 @@ def test_a_shortcut_has_the_rights_of_who_will_see_its_answer(office: Company) -
     assert office.shown(office.slack.ephemerals(room, hanna)) == {SALARIES}
 
 
-def test_without_slacks_word_nobody_has_rights(office: Company) -> None:
+def test_without_slacks_word_nobody_has_rights(
+    office: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_PATIENCE", timedelta(0))
     hanna = office.hire("hanna", "hr")
     direct = office.slack.dm(hanna)
     room = office.slack.add_channel("fails", members=(hanna,))
