@@ -106,9 +106,16 @@ class Answering:
             SlackBusyError: Slack wants to be waited for.
             OUTSIDE_ERRORS: Slack can't be reached or refuses.
         """
+        status = self._run()
+        # Asked once more: the question may be deleted while its answer is on its way.
+        if Stop.DELETED in (self._held.stop, self._parts.queue.renew(self._task.id)):
+            self.delivery.withdraw()
+            return QuestionStatus.CANCELLED
+        return status
+
+    def _run(self) -> QuestionStatus:
         delivery = self.delivery
         if self._held.stop is Stop.DELETED:
-            delivery.withdraw()
             return QuestionStatus.CANCELLED
         if delivery.prepared:
             delivery.finish()
@@ -193,9 +200,7 @@ class Answering:
         return QuestionStatus.DONE
 
     def _cancelled(self) -> QuestionStatus:
-        if self._held.stop is Stop.DELETED:
-            self.delivery.withdraw()
-        else:
+        if self._held.stop is not Stop.DELETED:
             self.delivery.finish(build_notice_reply(_STOPPED))
         return QuestionStatus.CANCELLED
 

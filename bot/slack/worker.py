@@ -14,7 +14,7 @@ from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.pacing import Abilities, Pacing, SlackBusyError, is_closed, is_outage
 from bot.slack.parts import Parts
 from bot.slack.posting import Surroundings
-from bot.work import QuestionStatus, Stop, Task
+from bot.work import QuestionStatus, Task
 from training.errors import DatabaseError, where_raised
 
 _POLL_SECONDS = 0.5
@@ -140,11 +140,7 @@ class Worker:
         answering: Answering | None = None
         try:
             answering = Answering(self.parts, self._surroundings, held)
-            status = answering.run()
-            if queue.renew(task.id) is Stop.DELETED:  # while the answer was on its way
-                answering.delivery.withdraw()
-                status = QuestionStatus.CANCELLED
-            self._finish(task, status)
+            self._finish(task, answering.run())
         except LostError:
             logger.info("A question went to another process")
         except SlackBusyError as busy:
