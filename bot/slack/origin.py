@@ -70,8 +70,14 @@ def origin_kept(body: Mapping[str, Any]) -> Origin:
 
     The window keeps `Origin.as_text` as ``origin`` in its metadata.
     """
-    kept = Origin(**json.loads(json.loads(body["view"]["private_metadata"])["origin"]))
+    kept = Origin(**json.loads(kept_in(body)["origin"]))
     return changed(kept, user=origin_of(body).user)
+
+
+def kept_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a window keeps in its metadata. Pure."""
+    kept: Mapping[str, Any] = json.loads(body["view"]["private_metadata"])
+    return kept
 
 
 def whisper(client: WebClient, origin: Origin, part: Part) -> None:

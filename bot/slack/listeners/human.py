@@ -22,7 +22,16 @@ from bot.slack.experts import (
     may_resolve,
     post_call,
 )
-from bot.slack.origin import Origin, action_value, late, origin_kept, origin_of, replace, whisper
+from bot.slack.origin import (
+    Origin,
+    action_value,
+    kept_in,
+    late,
+    origin_kept,
+    origin_of,
+    replace,
+    whisper,
+)
 from bot.slack.parts import Parts
 from bot.slack.sight import GONE, saw_answer
 from bot.slack.views_human import (
@@ -139,7 +148,7 @@ def _ask_in_private(
     if not _is_member(parts, origin):
         whisper(client, origin, Part(_GUESTS))
         return
-    answer_id = _kept(body)["answer"]
+    answer_id = kept_in(body)["answer"]
     if not saw_answer(parts, answer_id, origin):
         whisper(client, origin, Part(GONE))
         return
@@ -188,7 +197,7 @@ def _take_answer(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
     if not _check(ack, body, "answer"):
         return
     text = text_in(body["view"]["state"]["values"], "answer")
-    found, origin = parts.escalations.get(_kept(body)["escalation"]), origin_kept(body)
+    found, origin = parts.escalations.get(kept_in(body)["escalation"]), origin_kept(body)
     if found is not None and not is_expert(parts, found, origin):
         ack(response_action="errors", errors={"answer": _EXPERTS_ONLY})
     elif not found or not parts.escalations.propose(
@@ -200,7 +209,7 @@ def _take_answer(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
 def _send_answer(parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
     """Resolve a question with the answer that was typed, if it was kept."""
     typed = text_in(body["view"]["state"]["values"], "answer")
-    found = parts.escalations.get(_kept(body)["escalation"])
+    found = parts.escalations.get(kept_in(body)["escalation"])
     if found is None or found.resolved or not is_expert(parts, found, origin):
         return
     if (found.proposal, found.proposed_by) == (typed, origin.user):
@@ -225,8 +234,3 @@ def _open(client: WebClient, body: Mapping[str, Any], view: Block) -> None:
         client.views_open(trigger_id=body["trigger_id"], view=view)
     except OUTSIDE_ERRORS as error:
         logger.warning("Slack opened no modal: %s", kind_of(error))
-
-
-def _kept(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept: Mapping[str, Any] = json.loads(body["view"]["private_metadata"])
-    return kept

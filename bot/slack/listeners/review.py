@@ -14,7 +14,16 @@ from bot.curation import curate_votes
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.mrkdwn import escape
-from bot.slack.origin import Origin, action_value, late, origin_kept, origin_of, replace, whisper
+from bot.slack.origin import (
+    Origin,
+    action_value,
+    kept_in,
+    late,
+    origin_kept,
+    origin_of,
+    replace,
+    whisper,
+)
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.views_review import (
@@ -196,7 +205,7 @@ def _problem(answer: str) -> str:
 def _store_edited(parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
     if not _may_review(parts, client, origin):
         return
-    metadata = json.loads(body["view"]["private_metadata"])
+    metadata = kept_in(body)
     answer = edited_answer(body["view"]["state"]["values"])
     if _problem(answer):  # the modal is still open
         return

@@ -14,7 +14,16 @@ from slack_sdk import WebClient
 
 from bot.slack.blocks import VOTE, VOTE_DOWN, Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
-from bot.slack.origin import Origin, action_value, late, origin_kept, origin_of, replace, whisper
+from bot.slack.origin import (
+    Origin,
+    action_value,
+    kept_in,
+    late,
+    origin_kept,
+    origin_of,
+    replace,
+    whisper,
+)
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.request import team_of
@@ -74,7 +83,7 @@ def register(app: App, parts: Parts) -> None:
     def thank_for_reason(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
         filled = given_in(body["view"]["state"]["values"])
         counts = may_vote(parts.people.person(origin.team, origin.user), parts.settings)
-        counts = counts and saw_answer(parts, _kept(body)["answer"], origin)
+        counts = counts and saw_answer(parts, kept_in(body)["answer"], origin)
         if counts and not problems_of(filled) and (filled.reason or filled.right):
             whisper(client, origin, Part(_THANKS_RIGHT if filled.right else _THANKS))
 
@@ -127,7 +136,7 @@ def put_press(body: Mapping[str, Any], parts: Parts, answer_id: str, value: int)
 
 def take_reason(ack: Ack, body: Mapping[str, Any], parts: Parts) -> None:
     """Store why somebody gave a thumbs-down, and the right answer; else the modal stays open."""
-    kept, origin = _kept(body), origin_kept(body)
+    kept, origin = kept_in(body), origin_kept(body)
     filled = given_in(body["view"]["state"]["values"])
     problems = problems_of(filled)
     person = parts.people.person(origin.team, origin.user)
@@ -187,11 +196,6 @@ def _ask_why(parts: Parts, body: Mapping[str, Any], answer_id: str) -> bool:
     except OUTSIDE_ERRORS as error:
         logger.warning("Slack opened no modal: %s", kind_of(error))
     return True
-
-
-def _kept(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept: Mapping[str, Any] = json.loads(body["view"]["private_metadata"])
-    return kept
 
 
 def _answer_in(value: str) -> str:
