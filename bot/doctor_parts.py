@@ -15,6 +15,7 @@ from huggingface_hub.errors import HFValidationError
 from bot.assembly import Nightshift
 from bot.doctor import GIB, Check, Finding, Level, is_web_address
 from bot.doctor_slack import slack_answers
+from bot.plural import counted
 from ingestion.index.opening import INDEX_FOLDER, list_generations
 from ingestion.index.served import difference
 from training.base_model import cpu_flags, prepare_base_model
@@ -165,8 +166,8 @@ def _bitsandbytes() -> Finding:
 
 def adapters(nightshift: Nightshift) -> Iterator[Finding]:
     """Compare the live adapter's files with their hashes."""
-    number, live = len(nightshift.registry.list()), nightshift.registry.current()
-    count = "1 adapter" if number == 1 else f"{number} adapters"
+    count = counted(len(nightshift.registry.list()), "adapter")
+    live = nightshift.registry.current()
     if live is None:
         yield Finding("adapters", Level.OK, f"{count}; the bare base model is live")
         return

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from bot.commands.context import opened, progress_bars, say, settings_of
 from bot.errors import SettingsError
+from bot.plural import counted
 from ingestion.settings import SourceSettings
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def show_report(report: SyncReport, console: Console) -> None:
         )
         if count
     )
-    embedded = f"{report.chunks_embedded} chunk{'' if report.chunks_embedded == 1 else 's'}"
+    embedded = counted(report.chunks_embedded, "chunk")
     console.print(
         f"[green]✓[/] Documents: {counts or 'none'}. {embedded} embedded in {seconds:.1f} s."
     )

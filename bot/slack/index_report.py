@@ -5,8 +5,9 @@ It names documents, so it goes only where admins read.
 
 from __future__ import annotations
 
+from bot.plural import counted
 from bot.slack.blocks import Reply
-from bot.slack.mrkdwn import counted, escape
+from bot.slack.mrkdwn import escape
 from bot.slack.reports import build_report, duration
 from ingestion.sources.source import FailedItem
 from ingestion.sync import SyncReport

@@ -29,11 +29,6 @@ def names_somebody(text: str) -> bool:
     return bool(_ADDRESSED.search(text))
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number with its noun, as in "1 pair" and "2 pairs"."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def escape(text: str) -> str:
     """Return the text as Slack shows it and never acts on it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -9,7 +9,7 @@ import enum
 import re
 from collections.abc import Sequence
 
-from bot.slack.mrkdwn import counted
+from bot.plural import counted
 
 _LONGEST = 7  # words
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, tzinfo
 
 from bot.activity import SourceRun, last_runs
 from bot.assembly import Nightshift
+from bot.plural import counted
 from bot.settings import Settings
 from bot.slack.adapter_blocks import BARE
 from bot.slack.blocks import Reply
-from bot.slack.mrkdwn import counted, escape
+from bot.slack.mrkdwn import escape
 from bot.slack.night_report import Standing, headline
 from bot.slack.parts import Parts
 from bot.slack.reports import build_report, moment

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from bot.plural import counted
 from bot.slack.elements import Block, button, context, divider, header, mrkdwn, section
 from bot.slack.home import UNANSWERED_DAYS, Asked, Desk, Home, SourceShown
-from bot.slack.mrkdwn import counted, escape
+from bot.slack.mrkdwn import escape
 from bot.slack.picture import in_signs, in_words
 from training.nights import NightRecord
 

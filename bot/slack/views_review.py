@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.plural import counted
 from bot.slack.blocks import Part
 from bot.slack.elements import Block, button, context, divider, input_block, plain, section
 from bot.slack.inline import no_links, render
-from bot.slack.mrkdwn import counted, escape, split
+from bot.slack.mrkdwn import escape, split
 from training.records import AnswerRecord, Correction, Pair, SourceRecord
 
 APPROVE = "nightshift_pair_approve"
