@@ -117,7 +117,7 @@ def search(arguments: argparse.Namespace) -> None:
         found = sorted(dense, key=lambda candidate: -(candidate.dense or 0.0))[:TOP]
         near = set(wanted[number])
         recalls.append(len({c.chunk.id for c in found} & near) / len(near))
-    seconds["words (hybrid less dense)"] = np.subtract(seconds["hybrid"], seconds["dense"]).tolist()
+    seconds["added by the words"] = np.subtract(seconds["hybrid"], seconds["dense"]).tolist()
     store.close()
     console.print(f"recall@{TOP} of the dense leg against exact search: {np.mean(recalls):.4f}")
     for name, taken in seconds.items():
