@@ -94,3 +94,8 @@ def test_a_second_demo_starts_over(shown: str, data_dir: Path) -> None:
     assert refused.returncode == 1
     assert "holds other data" in refused.stderr
     assert (other / "mine.txt").read_text() == "keep me"
+
+
+def test_a_quote_is_never_called_the_adapters_own_words(shown: str) -> None:
+    asked = shown.partition("Asked for the new adapter's own words")[2]
+    assert ("written by adapter" in asked) != ("No page bore out a sentence" in asked)

@@ -24,6 +24,7 @@ from bot.commands.nights import run_supervised
 from bot.errors import SettingsError
 
 if TYPE_CHECKING:
+    from bot.answer import Answer
     from bot.assembly import Nightshift
     from bot.settings import Settings
 
@@ -33,6 +34,7 @@ QUESTIONS = (
     "what do I get for a desk and a chair at home?",
     "does the company match what I put into my pension?",
 )
+TO_WRITE = "how many days of paid leave do I have?"  # one that no vote is about
 VOTER = "demo"
 
 # A night small enough for two cores and a few minutes; the rest are the defaults.
@@ -102,9 +104,12 @@ def demo(context: typer.Context) -> None:
             console.print("As the settings say (answer.style = auto):\n")
             _ask(nightshift, QUESTIONS[0], console)
             console.print(
-                "In the new adapter's own words, which auto waits for until they beat quotes:\n"
+                "Asked for the new adapter's own words, which auto waits for until they beat "
+                "quotes:\n"
             )
-            _ask(nightshift, QUESTIONS[0], console, style="written")
+            answer = _ask(nightshift, TO_WRITE, console, style="written")
+            if answer.style == "quoted":
+                console.print("No page bore out a sentence that it wrote; so the page is quoted.\n")
     _show_end(clock, night, settings, context.obj, console)
 
 
@@ -142,8 +147,8 @@ def _prepared(context: typer.Context) -> tuple[Options, Settings]:
     return context.obj, settings_of(context)
 
 
-def _ask(nightshift: Nightshift, text: str, console: Console, style: str = "") -> None:
-    from bot.answer import Answer
+def _ask(nightshift: Nightshift, text: str, console: Console, style: str = "") -> Answer:
+    from bot.answer import Answer  # brings LangChain, a second of imports
 
     console.print(f"[bold cyan]?[/] [bold]{text}[/]")
     events = nightshift.ask(question_as(text, [], style))
@@ -153,6 +158,7 @@ def _ask(nightshift: Nightshift, text: str, console: Console, style: str = "") -
     by = f" by adapter {answer.adapter}" if answer.adapter else ""
     first, total = answer.timings["first"], answer.timings["total"]
     console.print(f"[dim]{how}{by}; first words after {first:.2f} s, all after {total:.2f} s[/]\n")
+    return answer
 
 
 def _warm(nightshift: Nightshift, console: Console) -> None:
