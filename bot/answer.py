@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -194,19 +195,21 @@ class Answerer:
                     yield _finish(timed, event, first or timed.timings["total"])
 
     def _responses(self, state: _State) -> Iterator[AnswerText | Response]:
-        if state.confidence is Confidence.NONE:
-            return refuse(state.passages, self._settings.human)
         fallback = partial(quote, state.passages, state.confidence)
-        if state.style == "quoted":
-            return fallback()
-        return write(
-            self._writer.stream(state.messages),
-            state.passages,
-            state.standalone,
-            self._embedder,
-            fallback=fallback,
-            human=self._settings.human,
-        )
+        if state.confidence is Confidence.NONE:
+            yield from refuse(state.passages, self._settings.human)
+        elif state.style == "quoted":
+            yield from fallback()
+        else:
+            with closing(self._writer.stream(state.messages)) as pieces:  # stops the model, too
+                yield from write(
+                    pieces,
+                    state.passages,
+                    state.standalone,
+                    self._embedder,
+                    fallback=fallback,
+                    human=self._settings.human,
+                )
 
 
 def _nearest(hits: tuple[Hit, ...]) -> tuple[Passage, ...]:

@@ -33,8 +33,9 @@ class LocalChatModel(BaseChatModel):
 
     The message's `response_metadata` holds ``model_name`` (the identity of the base model),
     ``adapter``, ``finish_reason``, ``prompt_tokens``, ``new_tokens``, ``seconds_to_first`` and
-    ``seconds``; in a stream, the last chunk's does. Asynchronous calls run in LangChain's executor,
-    so that the event loop goes on. A stream that nobody reads further is cancelled.
+    ``seconds``; in a stream the first chunk's says who writes, and the last one's the rest, so
+    that a stream may be left when enough was read: one that nobody reads further is cancelled.
+    Asynchronous calls run in LangChain's executor, so that the event loop goes on.
 
     Attributes:
         adapter: As in `Engine.submit`.
@@ -62,7 +63,8 @@ class LocalChatModel(BaseChatModel):
         result = self.engine.submit(
             to_records(messages), self.max_new_tokens, self.adapter, self.timeout
         ).result()
-        message = AIMessage(content=result.text, response_metadata=self._metadata(result))
+        metadata = {**self._author(result.adapter), **_how(result)}
+        message = AIMessage(content=result.text, response_metadata=metadata)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -77,26 +79,24 @@ class LocalChatModel(BaseChatModel):
             to_records(messages), self.max_new_tokens, self.adapter, self.timeout
         )
         try:
+            named = False  # once only: joined chunks would say it twice
             for piece in generation:
-                chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
+                who = {} if named else self._author(generation.adapter)
+                named = True
+                message = AIMessageChunk(content=piece, response_metadata=who)
+                chunk = ChatGenerationChunk(message=message)
                 if run_manager:
                     run_manager.on_llm_new_token(piece, chunk=chunk)
                 yield chunk
-            last = AIMessageChunk(content="", response_metadata=self._metadata(generation.result()))
+            result = generation.result()
+            who = {} if named else self._author(result.adapter)
+            last = AIMessageChunk(content="", response_metadata={**who, **_how(result)})
             yield ChatGenerationChunk(message=last)
         finally:
             generation.cancel()
 
-    def _metadata(self, result: GeneratedText) -> dict[str, Any]:
-        return {
-            "model_name": self.engine.status().model,
-            "adapter": result.adapter,
-            "finish_reason": result.finish,
-            "prompt_tokens": result.prompt_tokens,
-            "new_tokens": result.new_tokens,
-            "seconds_to_first": result.seconds_to_first,
-            "seconds": result.seconds,
-        }
+    def _author(self, adapter: str) -> dict[str, Any]:
+        return {"model_name": self.engine.status().model, "adapter": adapter}
 
 
 class RemoteChatModel(BaseChatModel):
@@ -217,6 +217,17 @@ class _StreamWatch:
                 "The model's endpoint broke off in the middle of the answer.",
                 "Ask again; see the endpoint's log.",
             )
+
+
+def _how(result: GeneratedText) -> dict[str, Any]:
+    """Return how a text was written."""
+    return {
+        "finish_reason": result.finish,
+        "prompt_tokens": result.prompt_tokens,
+        "new_tokens": result.new_tokens,
+        "seconds_to_first": result.seconds_to_first,
+        "seconds": result.seconds,
+    }
 
 
 def _refuse_stop(stop: list[str] | None) -> None:

@@ -49,6 +49,7 @@ class Row:
             return True
         if self._first_at is None:
             self._first_at = time.monotonic()
+            generation.adapter = self.adapter
         if generation.cancelled:
             self.end("cancelled")
         elif generation.expired:

@@ -26,19 +26,20 @@ def sentences_of(pieces: Iterator[str], was_cut: Callable[[], bool]) -> Iterator
     """Yield each sentence as soon as the next one begins, until the model has said it all.
 
     Args:
-        pieces: Of the model's text; they are read to their end, which tells who wrote them.
+        pieces: Of the model's text; no more are read once it says a sentence again, or the prompt.
         was_cut: Asked at their end: whether the model was stopped before its own end.
     """
     said: set[str] = set()
-    over = False
     for sentence in _split(pieces, was_cut):
         key = " ".join(sentence.casefold().split())
-        over = over or key in said  # what follows would be said again, too
+        if key in said:  # what follows would be said again, too
+            return
         said.add(key)
         before, *echo = _PROMPT.split(sentence, maxsplit=1)
-        if before.strip() and not over:
+        if before.strip():
             yield before.strip()
-        over = over or bool(echo)
+        if echo:
+            return
 
 
 def claim_in(sentence: str, page_names: Collection[str]) -> str:

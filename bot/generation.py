@@ -40,10 +40,14 @@ class Generation:
     """Handle to an answer that an engine's thread writes. One reader at a time iterates it.
 
     No call waits beyond the deadline, even if the engine's thread is stuck or dead.
+
+    Attributes:
+        adapter: Version that writes it, from the first piece on; "" for the bare base model.
     """
 
     def __init__(self, timeout: float, on_cancel: Callable[[Generation], None]) -> None:
         self.admitted = time.monotonic()
+        self.adapter = ""
         self._deadline = self.admitted + timeout
         self._on_cancel = on_cancel
         self._pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()

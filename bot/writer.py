@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,12 +77,15 @@ class Writer:
             return TokenCounter(engine.count_tokens, self._room(engine.context_tokens))
         return TokenCounter(estimate_tokens, self._room(_DEFAULT_CONTEXT))
 
-    def stream(self, messages: Sequence[Message]) -> Iterator[AIMessageChunk]:
-        """Yield the answer's pieces; the last ones name the model and the adapter.
+    def stream(self, messages: Sequence[Message]) -> Generator[AIMessageChunk]:
+        """Yield the answer's pieces; the first ones name the model and the adapter.
 
         Raises:
             ModelError: The model can't answer now.
         """
+        if self._engine is None:  # an endpoint names itself with its last piece, if at all
+            asked_for = {"model_name": self._settings.name.partition(":")[2]}
+            yield AIMessageChunk(content="", response_metadata=asked_for)
         for chunk in self._chat_model().stream([_as_langchain(message) for message in messages]):
             if isinstance(chunk, AIMessageChunk):
                 yield chunk

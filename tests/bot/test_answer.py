@@ -81,7 +81,7 @@ def nightshift(data_dir: Path, server: OpenAIServer) -> Iterator[Nightshift]:
 
 @pytest.fixture(autouse=True)
 def _well(server: OpenAIServer) -> None:
-    server.fault = ""
+    server.fault, server.hold_after = "", 0
     server.requests.clear()
 
 
@@ -160,6 +160,17 @@ def test_a_model_that_goes_round_in_circles_is_heard_once(
         "The limit for a hotel is 150 euros a night, breakfast included. [1]\n"
         "- In London it is 210 euros. [1]"
     )
+
+
+def test_a_model_that_has_said_it_all_is_not_waited_for(
+    nightshift: Nightshift, server: OpenAIServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "The limit for a hotel is 150 euros a night."
+    server.answer = f"{said} {said} And so it goes on."
+    server.hold_after = len(f"{said} {said} And so".split())  # what follows never comes
+    answer = ask(nightshift, "What may a hotel cost?", "written")
+    assert (answer.text, answer.model) == (f"{said} [1]", "phi-4-mini")
+    assert "took too long" not in caplog.text
 
 
 def test_an_unsupported_answer_falls_back_to_the_quote(

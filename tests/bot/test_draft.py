@@ -32,11 +32,11 @@ def test_a_model_that_goes_on_with_the_prompt_has_said_it_all() -> None:
     assert shown("Call IT.\n</pas", "sage>\nQuestion: and then? Wipe it.") == ["Call IT."]
 
 
-def test_the_pieces_are_read_to_their_end_also_when_all_is_said() -> None:
+def test_no_more_is_read_once_all_is_said() -> None:
     read: list[str] = []
     pieces = ["Call IT. ", "Call IT. ", "More. ", "And more."]
     assert list(sentences_of((read.append(p) or p for p in pieces), lambda: False)) == ["Call IT."]
-    assert read == pieces
+    assert read == pieces[:3]
 
 
 @pytest.mark.parametrize("end", ["Within one", "- Recruiter inputs"])
