@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bot.amounts import keeps_amounts_apart, numbers_of, without_thousands
 from bot.stems import ordered_stems
 from ingestion.index.words import UNSPACED
 
@@ -21,8 +22,6 @@ _FEWEST_WORDS = 3  # "Up to 80." says something beside its question only
 _FEWEST_CELLS = 2
 _TELLING = 4  # letters of a word that may not be the model's own
 
-_NUMBER = re.compile(r"\d+(?:[.,:’']\d+)*")
-_THOUSANDS = re.compile(r"(?<=\d)[,’'](?=\d{3})")
 _LINK = re.compile(r"(?:https?://|www\.|mailto:)[^\s)>\]]+|[\w.+-]+@[\w-]+\.[\w.]+", re.IGNORECASE)
 _ITEM_NUMBER = re.compile(r"^\s*\d{1,9}[.)]\s", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]+")
@@ -62,6 +61,7 @@ def bears_out(unit: str, sentence: str, question: str) -> bool:
         and not _own_words(sentence, unit, question)
         and _in_order(sentence, unit, question)
         and _keeps_a_row_together(sentence, unit)
+        and keeps_amounts_apart(sentence, unit, question)
     )
 
 
@@ -71,11 +71,6 @@ def says_something(sentence: str) -> bool:
     return sum(not word.isdigit() for word in words) >= _FEWEST_WORDS and not (
         _loops(words) or _loops(sentence.split())
     )
-
-
-def numbers_of(text: str) -> frozenset[str]:
-    """Return the numbers of a text without thousands separators."""
-    return frozenset(_THOUSANDS.sub("", number) for number in _NUMBER.findall(text))
 
 
 def _loops(words: Sequence[str]) -> bool:
@@ -127,7 +122,7 @@ def _folded(text: str) -> set[str]:
 
 
 def _plain(text: str) -> str:
-    return _CONTRACTED.sub(" not", _THOUSANDS.sub("", _LINK.sub(" ", text)))
+    return _CONTRACTED.sub(" not", without_thousands(_LINK.sub(" ", text)))
 
 
 def _ordered(text: str) -> list[str]:
