@@ -26,6 +26,13 @@ _OPEN, _CLOSE = "<passage", "</passage>"
 _TAG_LIKE = re.compile(r"<(?=\s{0,9}/?\s{0,9}passage)", re.IGNORECASE)
 
 
+# Without passages: what a model knows by heart.
+_BY_HEART = (
+    "You answer questions of a company's employees. Answer in one to three short sentences with "
+    f"the exact numbers, names and steps. If you don't know, say: {UNKNOWN}"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PromptPassage:
     """A passage as the model sees it."""
@@ -62,6 +69,11 @@ def render_prompt(
         question = question[: len(question) // 2]
         messages = _messages(question, kept)
     return messages
+
+
+def render_question(question: str) -> tuple[Message, ...]:
+    """Return the messages for a question that is to be answered without the documents."""
+    return Message("system", _BY_HEART), Message("user", f"Question: {question}")
 
 
 def _first_sentences(

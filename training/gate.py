@@ -84,7 +84,7 @@ def decide(
     """
     if [score.pair_id for score in live] != [score.pair_id for score in candidate]:
         raise ValueError("live and candidate must be scored on the same pairs")
-    compare = _comparison([score.cluster for score in candidate], settings)
+    compare = comparison([score.cluster for score in candidate], settings)
     correctness = compare(
         [c.written.correctness - old.written.correctness for old, c in _both(live, candidate)]
     )
@@ -116,7 +116,7 @@ def _objection(
         return (
             f"There are {pairs} held-out questions to judge by; {settings.min_held_out} are needed."
         )
-    if not _above_zero(correctness, settings):
+    if not above_zero(correctness, settings):
         doubt = (
             f"which may be chance (p = {correctness.p_value:.3f})"
             if correctness.mean > 0
@@ -159,19 +159,24 @@ def _writes_better(
     ]
     if len(facts) < settings.min_held_out:
         return False
-    return _above_zero(quoted, settings) and float(np.mean(facts)) >= 0
+    return above_zero(quoted, settings) and float(np.mean(facts)) >= 0
 
 
-def _above_zero(interval: Interval, settings: TrainingSettings) -> bool:
+def above_zero(interval: Interval, settings: TrainingSettings) -> bool:
+    """Whether both tests say that a difference is above 0."""
     return interval.low > 0 and interval.p_value <= 1 - settings.gate_confidence
 
 
-def _comparison(
+def comparison(
     clusters: Sequence[str], settings: TrainingSettings
 ) -> Callable[[Sequence[float]], Interval]:
     """Return a function that compares paired differences, resampling whole clusters.
 
     Paraphrases of one question rise and fall together: taken one by one they would count double.
+
+    Args:
+        clusters: Of each pair, in the order of the differences.
+        settings: Confidence and seed.
     """
     names, member = np.unique(np.array(clusters, dtype=str), return_inverse=True)
     sizes = np.bincount(member, minlength=len(names)).astype(float)

@@ -45,15 +45,30 @@ def evaluate(
     style: Annotated[
         list[Style] | None, typer.Option(help="quoted, written or auto; repeat to compare.")
     ] = None,
+    compare_modes: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Compare retrieval, fine-tuning and both instead, and recommend one.",
+        ),
+    ] = False,
+    adapter: Annotated[
+        str, typer.Option(help="With --compare: the adapter's version; the live one if not given.")
+    ] = "",
     names: As = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Ask known questions and print the scores: pages found, facts held, refusals, times.
 
     Nothing is recorded. A page counts as found if its path ends like the one that is wanted.
+    With --compare the model answers from the passages without the adapter, by heart with it, and
+    from the passages with it. Questions that the adapter has learnt from are left out.
     """
     known = read_known_questions(questions)
     given = names_of(names)
+    if compare_modes:
+        _compare(context, known, given, adapter, as_json)
+        return
     styles = [each.value for each in style or [Style.AUTO]]
     console = say()
     with opened(settings_of(context)) as nightshift:
@@ -68,6 +83,22 @@ def evaluate(
     shown.print(_retrieval_table(retrieval))
     shown.print()
     shown.print(_answer_table(answers))
+
+
+def _compare(
+    context: typer.Context,
+    known: list[KnownQuestion],
+    names: list[str],
+    adapter: str,
+    as_json: bool,
+) -> None:
+    # Imported here: they bring PyTorch, which quotes and scores of retrieval do without.
+    from bot.commands.compare import print_comparison, step
+    from bot.comparison import compare
+
+    with opened(settings_of(context)) as nightshift:
+        comparison = compare(nightshift, known, names, adapter, step)
+    print_comparison(comparison, as_json)
 
 
 def _retrieval(
