@@ -135,6 +135,13 @@ def mrkdwn_text(text: str) -> str:
     return escape(_EVERYBODY.sub(f"@{JOINER}", text.replace("`", _NO_TICK)))
 
 
+def mrkdwn_words(text: str, links: LinkRule) -> str:
+    """Return words without marks as mrkdwn shows them: an address acts only if it may be a link."""
+    pen = _Pen(links)
+    pen.text(text)
+    return "".join(pen.mrkdwn)
+
+
 @dataclass(slots=True)
 class _Pen:
     """Writes the three forms at once."""

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.slack.inline import JOINER, LinkRule, Shown, calm, mrkdwn_text, render
+from bot.slack.inline import JOINER, LinkRule, Shown, calm, mrkdwn_words, render
 from bot.slack.mrkdwn import escape
 from ingestion.text_units import BlockKind, classified_blocks, rows_within, sentences_within
 
@@ -138,7 +138,7 @@ def _unit(source: str, kind: BlockKind, links: LinkRule) -> Unit:
         found = _HEADING.match(source)
         shown = render(found[2] if found else source, links)
         words = " ".join(shown.plain.split())
-        bold = f"*{mrkdwn_text(words)}*" if words else ""
+        bold = f"*{mrkdwn_words(words, links)}*" if words else ""
         return Unit(f"### {' '.join(shown.markdown.split())}", bold, "", leads=True)
     if kind is BlockKind.ITEM:
         return _item(source, links)
@@ -183,16 +183,18 @@ def _table(source: str, links: LinkRule) -> Unit:
     plain = aligned([[cell.plain for cell in row] for row in rows])
     if max(map(_width, plain)) <= _WIDEST_TABLE:
         return Unit(markdown, _code(plain), "")
-    return Unit(markdown, "\n".join(_records(head, body)), "")
+    return Unit(markdown, "\n".join(_records(head, body, links)), "")
 
 
-def _records(head: Sequence[Shown], body: Sequence[Sequence[Shown]]) -> Iterator[str]:
+def _records(
+    head: Sequence[Shown], body: Sequence[Sequence[Shown]], links: LinkRule
+) -> Iterator[str]:
     """Yield the rows of a wide table as list items: a code block would wrap its lines."""
     if not body:
         yield "• " + " · ".join(cell.mrkdwn for cell in head if cell.mrkdwn)
     for row in body:
         pairs = [
-            f"_{mrkdwn_text(name.plain)}_: {cell.mrkdwn}" if name.plain else cell.mrkdwn
+            f"_{mrkdwn_words(name.plain, links)}_: {cell.mrkdwn}" if name.plain else cell.mrkdwn
             for name, cell in zip(head, row, strict=True)
             if cell.mrkdwn
         ]

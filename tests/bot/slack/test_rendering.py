@@ -43,6 +43,8 @@ def test_nothing_pings_anybody(text: str) -> None:
 @given(MESSY)
 @example("[x](https://docs.example/a_b_evil)")
 @example("https:\\/\\/evil.example")
+@example("# https://evil.example")
+@example(f"| https://evil.example | {'wide ' * 30} |\n|---|---|\n| a | b |")
 def test_no_link_that_no_source_has(text: str) -> None:
     for body in render_body(text, PAGE_LINKS, 400):
         assert set(LINK.findall(body.mrkdwn)) <= {"https://docs.example/a_b"}
