@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.experts import offers_human
 from bot.slack.fitting import send_fitting
 from bot.slack.origin import Origin
 from bot.slack.parts import Parts
@@ -138,13 +139,14 @@ class VoteCounter:
         return answer_id
 
     def _ask_why(self, ballot: Ballot, answer_id: str) -> None:
-        """Offer to tell why, once; a reaction comes without the right to open a modal."""
+        """Offer to tell why and to ask a human, once; a reaction can open no modal."""
         parts = self._parts
         if not parts.queue.claim(ballot.team, [f"why:{answer_id}:{ballot.voter}"]):
             return
         question = parts.queue.find(answer_id)
         in_thread = question is not None and question[0].channel == ballot.channel
-        offer = build_why_offer(answer_id)
+        where = Origin(ballot.team, ballot.voter, ballot.channel)
+        offer = build_why_offer(answer_id, human=offers_human(parts, answer_id, where))
         try:
             parts.clients.of(ballot.team).chat_postEphemeral(
                 channel=ballot.channel,

@@ -126,6 +126,10 @@ class Escalations:
         """Return one; None where there is none."""
         return self._one(escalations.c.id == storable(escalation_id))
 
+    def of_answer(self, answer_id: str) -> Escalation | None:
+        """Return the one about an answer; None where nobody wanted a human."""
+        return self._one(escalations.c.answer_id == storable(answer_id))
+
     def open_in(self, team: str, channel: str, thread_ts: str) -> Escalation | None:
         """Return the newest one in a thread that nobody has resolved yet."""
         return self._one(

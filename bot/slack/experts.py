@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from slack_sdk import WebClient
@@ -15,6 +16,7 @@ from bot.slack.origin import Origin
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.places import PlaceKind
+from bot.slack.request import ONLY_ASKER
 from bot.slack.views_human import build_call, build_human_answer
 from bot.slack.voting import may_vote
 from training.errors import FeedbackError
@@ -30,12 +32,35 @@ def experts_of(parts: Parts, team: str, channel: str) -> tuple[str, ...]:
     return parts.channels.policy(team, channel).experts
 
 
-def is_private(parts: Parts, origin: Origin) -> bool:
+def is_private(parts: Parts, origin: Origin, answer_id: str) -> bool:
     """Return whether the answer there is seen by people whom experts don't meet in that place."""
-    if origin.ephemeral or origin.channel.startswith("D"):
+    if origin.channel.startswith("D"):
+        return True
+    if origin.ephemeral and not _stands_for_all(parts, answer_id, origin):
         return True
     place = parts.places.place(origin.team, origin.channel)
     return place.kind is PlaceKind.DIRECT or place.name.startswith(_GROUP_MESSAGE)
+
+
+def thread_of(parts: Parts, answer_id: str, origin: Origin) -> str:
+    """Return the thread that an answer stands in; a notice about it may name none."""
+    found = parts.queue.find(answer_id)
+    if found and (found[0].team, found[0].channel) == (origin.team, origin.channel):
+        return found[0].thread_ts or origin.thread_ts or origin.ts
+    return origin.thread_ts or origin.ts
+
+
+def offers_human(parts: Parts, answer_id: str, origin: Origin) -> bool:
+    """Return whether to offer 'Ask a human' to who just gave a thumbs-down there.
+
+    Once for a person and an answer, where there is somebody to ask who wasn't asked yet.
+    """
+    private = is_private(parts, replace(origin, ephemeral=True), answer_id)
+    settings = parts.settings
+    asked = settings.expert_channel if private else experts_of(parts, origin.team, origin.channel)
+    if not asked or parts.escalations.of_answer(answer_id) is not None:
+        return False
+    return parts.queue.claim(origin.team, [f"human:{answer_id}:{origin.user}"])
 
 
 def is_expert(parts: Parts, escalation: Escalation, origin: Origin) -> bool:
@@ -154,6 +179,14 @@ def note_reply(event: Mapping[str, Any], team: str, parts: Parts, bot_user: str)
     if words and not edited and is_expert(parts, escalation, here):
         parts.escalations.propose(escalation.id, words, user, ts)
     return not changed
+
+
+def _stands_for_all(parts: Parts, answer_id: str, origin: Origin) -> bool:
+    """Whether an answer was asked for and given before all who are where somebody acts."""
+    found, here = parts.queue.find(answer_id), (origin.team, origin.channel)
+    if not found or found[0].reply.get(ONLY_ASKER) or found[0].request.get(ONLY_ASKER):
+        return False
+    return any((post.team, post.channel) == here for post in parts.posts.of_answer(answer_id))
 
 
 def _bring_home(parts: Parts, client: WebClient, escalation: Escalation) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.blocks import Part
+from bot.slack.blocks import ASK_HUMAN, Part
 from bot.slack.elements import Block, button, context, input_block, option, plain, section
 from bot.slack.mrkdwn import MAX_CHARACTERS, split
 from training.feedback import MAX_REASON
@@ -56,20 +56,20 @@ def with_tally(text: str, blocks: Sequence[Block], up: int, down: int) -> Part:
     return Part((split(text) or [""])[0], tuple(shown))
 
 
-def build_thanks(answer_id: str, value: int) -> Part:
-    """Return what the person sees who pressed a thumb."""
+def build_thanks(answer_id: str, value: int, *, human: bool = False) -> Part:
+    """Return what the person sees who pressed a thumb; `human`: whether they may ask one."""
     thumb = "👍" if value > 0 else "👎"
     text = f"Thank you. Your {thumb} counts; only your last vote does."
     buttons = [button("Take it back", VOTE_BACK, answer_id)]
     if value < 0:
-        buttons.insert(0, button("Tell why", WHY, answer_id))
+        buttons = [*_after_down(answer_id, human=human), *buttons]
     return Part(text, (section(text), {"type": "actions", "elements": buttons}))
 
 
-def build_why_offer(answer_id: str) -> Part:
-    """Return what the person sees who gave a thumbs-down by reaction."""
+def build_why_offer(answer_id: str, *, human: bool = False) -> Part:
+    """Return what the person sees who gave a thumbs-down by reaction; see `build_thanks`."""
     text = "Thank you for the 👎. What was wrong, and do you know the right answer?"
-    buttons = [button("Tell why", WHY, answer_id)]
+    buttons = _after_down(answer_id, human=human)
     return Part(text, (section(text), {"type": "actions", "elements": buttons}))
 
 
@@ -128,6 +128,11 @@ def problems_of(given: Given) -> dict[str, str]:
     if len(given.right) > _RIGHT:
         problems["right"] = f"That's {len(given.right)} characters; {_RIGHT} are allowed."
     return problems
+
+
+def _after_down(answer_id: str, *, human: bool) -> list[Block]:
+    why = button("Tell why", WHY, answer_id)
+    return [why, button("Ask a human", ASK_HUMAN, answer_id)] if human else [why]
 
 
 def _text(most: int) -> Block:

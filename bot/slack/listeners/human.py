@@ -21,6 +21,7 @@ from bot.slack.experts import (
     is_private,
     may_resolve,
     post_call,
+    thread_of,
 )
 from bot.slack.origin import (
     Origin,
@@ -64,11 +65,11 @@ def register(app: App, parts: Parts) -> None:
 
     def wanted(ack: Ack, body: Mapping[str, Any]) -> None:
         ack()
-        if is_private(parts, origin_of(body)):
+        if is_private(parts, origin_of(body), action_value(body)):
             _confirm(parts, body)
 
     def ask_in_thread(client: WebClient, body: Mapping[str, Any], origin: Origin) -> None:
-        if not is_private(parts, origin):
+        if not is_private(parts, origin, action_value(body)):
             _ask_in_thread(parts, client, action_value(body), origin)
 
     def confirmed(ack: Ack, body: Mapping[str, Any]) -> None:
@@ -133,7 +134,7 @@ def _ask_in_thread(parts: Parts, client: WebClient, answer_id: str, origin: Orig
             answer_id, origin.team, origin.user, question, private=False
         )
         if mine:
-            thread = origin.thread_ts or origin.ts
+            thread = thread_of(parts, answer_id, origin)
             post_call(parts, client, escalation, experts, origin.channel, thread)
         else:
             whisper(client, origin, Part(_RESOLVED if escalation.resolved else _ALREADY))

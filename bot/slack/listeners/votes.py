@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 
 from bot.slack.blocks import VOTE, VOTE_DOWN, Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
+from bot.slack.experts import offers_human
 from bot.slack.origin import (
     Origin,
     action_value,
@@ -177,7 +178,8 @@ def _thank(parts: Parts, client: WebClient, body: Mapping[str, Any], origin: Ori
     if not saw_answer(parts, answer_id, origin):
         whisper(client, origin, Part(GONE))
     elif not person.known or may_vote(person, parts.settings):
-        whisper(client, origin, build_thanks(answer_id, int(value)))
+        human = int(value) < 0 and offers_human(parts, answer_id, origin)
+        whisper(client, origin, build_thanks(answer_id, int(value), human=human))
     else:
         whisper(client, origin, Part(NOT_COUNTED))
 

@@ -242,6 +242,63 @@ def test_a_window_asks_no_expert_about_an_answer_that_one_never_saw(at: Harbour)
     assert at.parts.escalations.start(hidden, "T", at.bob, "Why?", private=True)[1]
 
 
+def test_a_thumbs_down_by_reaction_leads_to_a_human_in_the_thread(at: Harbour) -> None:
+    _, message = at.answer()
+    at.slack.react(at.bob, at.general, message.ts, "-1")
+    offer = at.whisper_to(at.bob, at.general, "What was wrong")
+    at.slack.click(at.bob, offer, "nightshift_ask_human")
+    call = call_in(at, at.general, message.thread_ts)
+    assert call.pings == [f"@{at.eve}", f"@{at.bob}"]
+    # Who gives a thumbs-down now has somebody to wait for, and is offered nobody else.
+    at.slack.click(at.alice, message, "nightshift_vote", "negative")
+    assert "nightshift_ask_human" not in thanked(at, at.alice, message).actions
+    at.slack.click(at.bob, offer, "nightshift_ask_human")
+    at.whisper_to(at.bob, at.general, "asked already")
+    assert [m for m in at.slack.from_bot(at.general, message.thread_ts) if m.actions][1:] == [call]
+
+
+def test_a_thumbs_down_by_button_offers_a_human_once(at: Harbour) -> None:
+    _, message = at.answer()
+    at.slack.click(at.bob, message, "nightshift_vote", "negative")
+    offer = thanked(at, at.bob, message)
+    assert "nightshift_ask_human" in offer.actions
+    at.slack.close_view(at.bob, at.slack.wait_for_view(at.bob, "nightshift_why_given"))
+    at.slack.click(at.bob, message, "nightshift_vote", "negative")
+    again = at.slack.wait_for(
+        lambda: [m for m in whispers(at, at.bob, message) if m.ts != offer.ts], "thanks again"
+    )
+    assert "nightshift_ask_human" not in again[0].actions
+    at.slack.click(at.bob, offer, "nightshift_ask_human")
+    assert f"@{at.eve}" in call_in(at, at.general, message.thread_ts).pings
+
+
+def test_a_thumbs_down_on_an_answer_for_one_keeps_the_question_private(at: Harbour) -> None:
+    _, message = at.whispered()
+    experts = experts_channel(at)
+    before = at.slack.from_bot(at.general)
+    asked = len(at.slack.from_bot(experts))
+    at.slack.click(at.alice, message, "nightshift_vote", "negative")
+    at.slack.close_view(at.alice, at.slack.wait_for_view(at.alice, "nightshift_why_given"))
+    at.slack.click(at.alice, thanked(at, at.alice, message), "nightshift_ask_human")
+    view = at.slack.wait_for_view(at.alice, "nightshift_human_confirmed")
+    at.slack.settle()
+    assert at.slack.from_bot(at.general) == before
+    assert len(at.slack.from_bot(experts)) == asked
+    at.slack.submit(at.alice, view)
+    at.slack.wait_for(lambda: len(at.slack.from_bot(experts)) > asked, "a call for help")
+
+
+def whispers(at: Harbour, user: str, message: Message) -> list[Message]:
+    """Return the thanks for a thumbs-down on one answer."""
+    said = at.slack.ephemerals(at.general, user)
+    return [m for m in said if m.thread_ts == message.thread_ts and "counts" in m.visible_text]
+
+
+def thanked(at: Harbour, user: str, message: Message) -> Message:
+    found: list[Message] = at.slack.wait_for(lambda: whispers(at, user, message), "thanks")
+    return found[-1]
+
+
 def test_who_is_no_member_asks_nobody(at: Harbour) -> None:
     _, message = at.answer()
     at.slack.click(at.guest, message, "nightshift_ask_human")
@@ -263,6 +320,13 @@ def test_where_nobody_is_named_it_says_who_can_name_somebody(alone: Harbour) -> 
     alone.slack.click(alone.alice, in_private, "nightshift_ask_human")
     view = alone.slack.wait_for_view(alone.alice)
     assert "Nobody is named here" in view.visible_text
+
+
+def test_where_nobody_is_named_nobody_is_offered(alone: Harbour) -> None:
+    _, message = alone.answer()
+    alone.slack.react(alone.bob, alone.general, message.ts, "-1")
+    offer = alone.whisper_to(alone.bob, alone.general, "What was wrong")
+    assert offer.actions == ["nightshift_why"]
 
 
 def test_an_answer_is_handed_over_once_and_the_last_proposal_stays(database: Engine) -> None:

@@ -255,8 +255,8 @@ def test_no_message_about_votes_breaks_a_limit(text: str) -> None:
     for part in (
         with_tally(text, [], 3, 1),
         with_tally(text, [{"type": "divider"}] * 50, 3, 1),
-        build_thanks("a" * 32, -1),
-        build_why_offer("a" * 32),
+        build_thanks("a" * 32, -1, human=True),
+        build_why_offer("a" * 32, human=True),
     ):
         check_message({"text": part.text, "blocks": list(part.blocks)}, 4_000)
     check_view(build_why_modal("{}"))
