@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
+from ingestion.chunk_vectors import embed_chunks
 from ingestion.documents import Chunk, Document, Hit, hash_of
 from ingestion.embedding import Embedder
 from ingestion.errors import AccessRuleError, UnreadableDocumentError
@@ -77,8 +78,7 @@ def read_attachment(
 
 def hits_in(attached: Sequence[Chunk], question: str, embedder: Embedder) -> list[Hit]:
     """Return a file's chunks by their nearness to a question, nearest first."""
-    texts = [each.embedding_text for each in attached]
-    similarity = embedder.embed_documents(texts) @ embedder.embed_query(question)
+    similarity = embed_chunks(embedder, attached) @ embedder.embed_query(question)
     hits = [
         Hit(each, score=float(near), dense=float(near))
         for each, near in zip(attached, similarity, strict=True)

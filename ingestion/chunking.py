@@ -22,7 +22,7 @@ from ingestion.text_units import (
     sentences_within,
 )
 
-CHUNKER = "even-blocks-1"  # changed whenever the same document gives other chunks
+CHUNKER = "even-blocks-2"  # changed whenever the same document gives other chunks or vectors
 
 CountTokens = Callable[[str], int]
 

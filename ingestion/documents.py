@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 EVERYONE = "*"
+
+_PATH_WORD = re.compile(r"[^\s/\\_.,;()\[\]{}&+-]+")
+_EVERY_FOLDERS_PAGE = frozenset({"index", "readme", "_index"})
+# Exports of other tools put one into each name: "Travel 3f2a8c04d1.md".
+_EXPORTED_ID = re.compile(r"(?=.*\d)[0-9a-fA-F]{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,20 @@ class Chunk:
     def embedding_text(self) -> str:
         """What is embedded: the text under its title and headings, which carry half its meaning."""
         return embedding_text(self.title, self.heading_path, self.text)
+
+    @property
+    def path_words(self) -> str:
+        """The words of the folders and of the file's name, without ending and ids."""
+        folders, _, name = self.path.rpartition("/")
+        stem = name.rpartition(".")[0] or name
+        known = "" if stem.casefold() in _EVERY_FOLDERS_PAGE else stem
+        words = _PATH_WORD.findall(f"{folders} {known}")
+        return " ".join(word for word in words if not _EXPORTED_ID.fullmatch(word))
+
+    @property
+    def search_text(self) -> str:
+        """What words are looked up in: as `embedding_text`, under the path."""
+        return f"{self.path_words}\n{self.embedding_text}"
 
 
 @dataclass(frozen=True, slots=True)

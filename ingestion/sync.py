@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ingestion.chunk_vectors import embed_chunks
 from ingestion.documents import Chunk, Document, hash_of
 from ingestion.embedding import Embedder
 from ingestion.errors import AccessRuleError, DocumentsRefusedError, UnreadableDocumentError
@@ -243,8 +244,7 @@ class _Run:
             )
 
         with self.timed("encode"):
-            texts = [chunk.embedding_text for chunk in chunks]
-            vectors = self.embedder.embed_documents(texts, on_embedded)
+            vectors = embed_chunks(self.embedder, chunks, on_embedded)
         refused = 0
         with self.timed("store"):
             try:

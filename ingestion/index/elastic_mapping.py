@@ -133,7 +133,7 @@ def put_actions(
             **_address(chunk.document_id, chunk.ordinal),
             "_source": {
                 **{name: getattr(chunk, name) for name in CHUNK_FIELDS},
-                "search_text": indexed_words(chunk.embedding_text),
+                "search_text": indexed_words(chunk.search_text),
                 "vector": _packed(vector) if packed else vector.tolist(),
             },
         }

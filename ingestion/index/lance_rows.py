@@ -59,7 +59,7 @@ def rows_of(chunks: Sequence[Chunk], vectors: Vectors, schema: Any) -> Any:
     columns: dict[str, Any] = {
         name: [getattr(chunk, name) for chunk in chunks] for name in CHUNK_COLUMNS
     }
-    columns["search_text"] = [folded(chunk.embedding_text) for chunk in chunks]
+    columns["search_text"] = [folded(chunk.search_text) for chunk in chunks]
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
     columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, dimensions)
     return pa.table(columns, schema=schema)

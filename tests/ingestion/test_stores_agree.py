@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingestion.chunk_vectors import embed_chunks
 from ingestion.chunking import chunk_document
 from ingestion.documents import Chunk, Reader
 from ingestion.embedding import SentenceTransformerEmbedder
@@ -49,7 +50,7 @@ def corpus(embedder: SentenceTransformerEmbedder) -> Corpus:
     for item in source.items():
         assert isinstance(item, SourceItem)
         real.extend(chunk_document(item.read(), embedder.count_tokens, 220, 40))
-    vectors = embedder.embed_documents([chunk.embedding_text for chunk in real])
+    vectors = embed_chunks(embedder, real)
     rng, noise = random.Random(0), np.random.default_rng(0)
     chunks, rows = list(real), [vectors]
     for number in range(GENERATED_PAGES):

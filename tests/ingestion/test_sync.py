@@ -113,12 +113,12 @@ def counts(report: SyncReport) -> tuple[int, int, int, int, int]:
 def test_a_second_run_embeds_nothing(handbook: Handbook) -> None:
     first = handbook.sync()
     assert counts(first) == (6, 0, 0, 0, 0)
-    assert first.chunks_embedded == handbook.embedder.embedded == handbook.index.count() == 12
-    generation = handbook.index.generation
+    assert first.chunks_embedded == handbook.index.count() == 12
+    embedded, generation = handbook.embedder.embedded, handbook.index.generation
     second = handbook.sync()
     assert counts(second) == (0, 0, 0, 0, 6)
     assert second.chunks_embedded == 0
-    assert handbook.embedder.embedded == 12
+    assert handbook.embedder.embedded == embedded
     assert handbook.index.generation == generation
 
 
@@ -223,8 +223,9 @@ def test_documents_that_a_kill_left_incomplete_are_stored_again(handbook: Handbo
 
 def test_everything_is_embedded_again_when_asked(handbook: Handbook) -> None:
     handbook.sync()
+    embedded = handbook.embedder.embedded
     assert counts(handbook.sync(full=True)) == (0, 6, 0, 0, 0)
-    assert handbook.embedder.embedded == 24
+    assert handbook.embedder.embedded == 2 * embedded
 
 
 def test_batches_are_small_and_progress_reaches_the_end(handbook: Handbook) -> None:
