@@ -89,6 +89,7 @@ class Courier:
         self.disconnects: list[str] = []
         self.lose: Callable[[Sent], bool] = lambda _sent: False
         self.tasks: set[asyncio.Task[None]] = set()
+        self._http: aiohttp.ClientSession | None = None  # Slack keeps connections open
         self._came = asyncio.Event()  # set for a moment when a socket opens
         self._turn = 0
         self._opened = 0
@@ -252,11 +253,11 @@ class Courier:
         if retry:
             headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason}
         timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
+        self._http = self._http or aiohttp.ClientSession()
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(self.request_url, data=raw.encode(), headers=headers) as response,
-            ):
+            async with self._http.post(
+                self.request_url, data=raw.encode(), headers=headers, timeout=timeout
+            ) as response:
                 text = await response.text()
                 no_retry = response.headers.get("X-Slack-No-Retry") == "1"
                 outcome = "ok" if 200 <= response.status < 300 else "http_error"
@@ -265,6 +266,11 @@ class Courier:
             return "timeout", {}, False
         except aiohttp.ClientError:
             return "connection_failed", {}, False
+
+    async def close(self) -> None:
+        """Close the connections to the app."""
+        if self._http is not None:
+            await self._http.close()
 
     # An app in this process
 

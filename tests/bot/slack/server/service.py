@@ -92,6 +92,7 @@ class Service:
         await asyncio.gather(*self.courier.tasks, return_exceptions=True)
         for each in list(self.courier.sockets):
             await each.connection.close()
+        await self.courier.close()
         await runner.cleanup()
         await self._loop.shutdown_default_executor()
 
