@@ -18,6 +18,9 @@ _COMPLETE = re.compile(r"[.!?…:;。！？؟।][\"'”’»)\]*_`]*\Z")
 _YES_OR_NO = re.compile(
     r"(?:yes|no|ja|nein|nee|oui|non|sí|sì|sim|não)\s*[,;:.!–—]+\s*(?=\S)", re.IGNORECASE
 )
+# A small model gets stuck: the same few words, or signs, over and over.
+_STUCK = re.compile(r"(.{2,60}?)\1{7,}\Z", re.DOTALL)
+_STUCK_AT_LEAST, _LOOKED_AT = 40, 600  # characters, at the end of what it has written
 _DASH = re.compile(r"\s+[—–]\s+")
 _PAGE_NAME = ("—", "–")
 
@@ -26,7 +29,8 @@ def sentences_of(pieces: Iterator[str], was_cut: Callable[[], bool]) -> Iterator
     """Yield each sentence as soon as the next one begins, until the model has said it all.
 
     Args:
-        pieces: Of the model's text; no more are read once it says a sentence again, or the prompt.
+        pieces: Of the model's text; no more are read once it says a sentence again, or the prompt,
+            or is stuck within a sentence, which is then left out.
         was_cut: Asked at their end: whether the model was stopped before its own end.
     """
     said: set[str] = set()
@@ -68,6 +72,11 @@ def _named(text: str) -> str:
     return text.strip(" —–-.").casefold()
 
 
+def _is_stuck(text: str) -> bool:
+    found = _STUCK.search(text[-_LOOKED_AT:])
+    return found is not None and len(found[0]) >= _STUCK_AT_LEAST
+
+
 def _split(pieces: Iterator[str], was_cut: Callable[[], bool]) -> Iterator[str]:
     text = ""
     for piece in pieces:
@@ -76,6 +85,8 @@ def _split(pieces: Iterator[str], was_cut: Callable[[], bool]) -> Iterator[str]:
         if whole:
             yield from (text[start:end] for start, end in whole)
             text = text[last[0] :]
+        if _is_stuck(text):
+            return
     rest = [text[start:end] for start, end in sentences(text)]
     if rest and was_cut() and not _COMPLETE.search(rest[-1]):
         rest.pop()

@@ -420,11 +420,15 @@ class WorkQueue:
 def _turn(connection: Connection, team: str, asker: str) -> int:
     """Return the round of a new question; see the module."""
     waiting = questions.c.status == QuestionStatus.WAITING.value
-    now = connection.scalar(sa.select(sa.func.min(questions.c.turn)).where(waiting))
+    mine = (questions.c.team == team) & (questions.c.asker == asker)
+    now, last = connection.execute(
+        sa.select(
+            sa.select(sa.func.min(questions.c.turn)).where(waiting).scalar_subquery(),
+            sa.select(sa.func.max(questions.c.turn)).where(mine).scalar_subquery(),
+        )
+    ).one()
     if now is None:
         now = connection.scalar(sa.select(sa.func.max(questions.c.turn))) or 0
-    mine = (questions.c.team == team) & (questions.c.asker == asker)
-    last = connection.scalar(sa.select(sa.func.max(questions.c.turn)).where(mine))
     return max(int(now), 0 if last is None else int(last) + 1)
 
 
@@ -443,16 +447,24 @@ def _refusal(connection: Connection, new: NewQuestion, limits: Limits) -> Refusa
     day = questions.c.created_at > datetime.now(UTC) - timedelta(days=1)
     mine = (questions.c.team == new.team) & (questions.c.asker == new.asker)
     open_ones = questions.c.status.in_(["waiting", "running"])
-    for limit, refusal, among in (
-        (limits.waiting_per_person, Refusal.WAITING, mine & open_ones),
-        (limits.per_person_and_day, Refusal.PERSON_DAY, mine & day),
-        (limits.per_day, Refusal.DAY, day),
-    ):
-        if limit:
-            count = sa.select(sa.func.count()).select_from(questions).where(among)
-            if (connection.scalar(count) or 0) >= limit:
-                return refusal
-    return Refusal.NO
+    caps = [
+        (limit, refusal, among)
+        for limit, refusal, among in (
+            (limits.waiting_per_person, Refusal.WAITING, mine & open_ones),
+            (limits.per_person_and_day, Refusal.PERSON_DAY, mine & day),
+            (limits.per_day, Refusal.DAY, day),
+        )
+        if limit
+    ]
+    if not caps:
+        return Refusal.NO
+    counts = [
+        sa.select(sa.func.count()).select_from(questions).where(among).scalar_subquery()
+        for _, _, among in caps
+    ]
+    standing = connection.execute(sa.select(*counts)).one()
+    reached = (cap[1] for cap, count in zip(caps, standing, strict=True) if count >= cap[0])
+    return next(reached, Refusal.NO)
 
 
 def _task(row: Row[Any]) -> Task:

@@ -39,6 +39,18 @@ def test_no_more_is_read_once_all_is_said() -> None:
     assert read == pieces[:3]
 
 
+@pytest.mark.parametrize("again", [" —", " and in Porto", "ありがとう"])
+def test_a_model_that_is_stuck_in_a_sentence_is_left(again: str) -> None:
+    read: list[str] = []
+    pieces = ["Call IT. ", "In your first year", *[again] * 100]
+    assert list(sentences_of((read.append(p) or p for p in pieces), lambda: False)) == ["Call IT."]
+    assert len(read) < 25
+
+
+def test_a_line_of_signs_is_no_loop() -> None:
+    assert shown("Name: ........................ Call IT.")[-1].endswith("Call IT.")
+
+
 @pytest.mark.parametrize("end", ["Within one", "- Recruiter inputs"])
 def test_a_sentence_that_was_cut_off_is_left_out(end: str) -> None:
     assert shown(f"Call IT.\n{end}", cut=True) == ["Call IT."]
