@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 Check = Callable[[], str]
 """Returns how a part is, for people; raises what is in `PERSON_ERRORS` where it is broken."""
 
-# Slack wants its acknowledgement within 3 seconds; each takes a few milliseconds of a thread.
-_THREADS = 16
+# Slack wants its acknowledgement within 3 seconds; each takes a few milliseconds of a thread. Of a
+# hundred that come together the last waits longer with sixteen threads, which take the processor
+# from one another; a few more than cores are there for those that wait for Slack.
+_THREADS = 8
 # Slack keeps its connections open. With the library's 100, idle ones for two minutes, those beyond
 # wait unheard; a process may open 1,024 files in all.
 _CONNECTIONS = 500
