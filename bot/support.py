@@ -11,7 +11,7 @@ from ingestion.documents import Hit
 # Cosine of the best chunk with the question, for all-MiniLM-L6-v2. Measured on 200 questions on
 # a real handbook (docs/figures.md). Unanswerable questions about the same company lie close to
 # answerable ones, so that between the two thresholds the answer says that it is unsure.
-DEFAULT_MIN_SUPPORT = 0.38
+DEFAULT_MIN_SUPPORT = 0.37
 _SURE_ABOVE = 0.12
 # The default embedder knows English best: a page in another language, or one that uses the
 # question's own words, also counts where one of the first hits holds most of them.
