@@ -28,7 +28,7 @@ from tests.elasticsearch_package import full_server, java_home, small_server
 URL_VARIABLE = "ELASTICSEARCH_URL"
 SERVER_VARIABLE = "ELASTICSEARCH_SERVER"
 
-_SECONDS_TO_START = 240
+_SECONDS_TO_START = 480
 _SECONDS_TO_STOP = 30
 _SETTINGS = {
     "cluster.name": "nightshift-tests",
