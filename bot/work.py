@@ -35,6 +35,31 @@ _BETWEEN_ARRIVALS = 0.02
 _LONGEST_ARRIVAL = 1.0
 _ORDER = (questions.c.turn, questions.c.created_at, questions.c.id)
 
+# Built once: a question is acknowledged only after these, and building them anew takes longer than
+# running them.
+_MINE = (questions.c.team == sa.bindparam("team")) & (questions.c.asker == sa.bindparam("asker"))
+_DAY = questions.c.created_at > sa.bindparam("since")
+_OPEN = questions.c.status.in_(["waiting", "running"])
+_WAITING = questions.c.status == "waiting"
+_MOST = sa.func.max(questions.c.turn)
+_IS_CLAIMED = sa.select(claims.c.key).where(
+    claims.c.team == sa.bindparam("team"),
+    claims.c.key.in_(sa.bindparam("keys", expanding=True)),
+)
+_TURNS = sa.select(
+    sa.func.coalesce(
+        sa.select(sa.func.min(questions.c.turn)).where(_WAITING).scalar_subquery(),
+        sa.select(_MOST).scalar_subquery(),
+        0,
+    ).label("now"),
+    sa.select(_MOST).where(_MINE).scalar_subquery().label("last"),
+)
+_WAITING_OF_PERSON, _DAY_OF_PERSON, _DAY_OF_ALL = (
+    sa.select(sa.func.count()).select_from(questions).where(among)
+    for among in (_MINE & _OPEN, _MINE & _DAY, _DAY)
+)
+_NEW_QUESTION = questions.insert()
+
 
 class QuestionStatus(enum.StrEnum):
     """Where a question stands."""
@@ -120,12 +145,10 @@ class Placed:
 
     Attributes:
         id: "" where it was known already.
-        position: How many are answered before it.
         refusal: Why it is not answered; it is in the queue all the same, for its asker to be told.
     """
 
     id: str
-    position: int = 0
     refusal: Refusal = Refusal.NO
 
 
@@ -142,7 +165,8 @@ class WorkQueue:
         self._engine = engine
         self._holder = holder
         self._lease_seconds = lease_seconds
-        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self._insert_claims = insert(claims).on_conflict_do_nothing()
         self._arrived = threading.Condition()
         self._put_at = 0.0
 
@@ -178,8 +202,8 @@ class WorkQueue:
                 "not_before": 0.0,
                 "created_at": datetime.now(UTC),
             }
-            connection.execute(questions.insert().values(row))
-            placed = Placed(str(row["id"]), _position(connection, row), refusal)
+            connection.execute(_NEW_QUESTION, row)
+            placed = Placed(str(row["id"]), refusal)
         self._put_at = time.monotonic()
         with self._arrived:
             self._arrived.notify_all()
@@ -387,13 +411,12 @@ class WorkQueue:
             return False
         now = datetime.now(UTC)
         rows = [{"team": team, "key": storable(key), "at": now} for key in keys]
-        connection.execute(self._insert(claims).on_conflict_do_nothing(), rows)
+        connection.execute(self._insert_claims, rows)
         return True
 
     def _is_claimed(self, connection: Connection, team: str, keys: Sequence[str]) -> bool:
-        known = claims.c.key.in_([storable(key) for key in keys])
-        query = sa.select(claims.c.key).where(claims.c.team == team, known)
-        return connection.execute(query).first() is not None
+        known = {"team": team, "keys": [storable(key) for key in keys]}
+        return connection.execute(_IS_CLAIMED, known).first() is not None
 
     def _hold(self, connection: Connection, task_id: str, now: sa.ColumnElement[float]) -> Row[Any]:
         """Enter that this process works on a question, and return it."""
@@ -419,17 +442,8 @@ class WorkQueue:
 
 def _turn(connection: Connection, team: str, asker: str) -> int:
     """Return the round of a new question; see the module."""
-    waiting = questions.c.status == QuestionStatus.WAITING.value
-    mine = (questions.c.team == team) & (questions.c.asker == asker)
-    now, last = connection.execute(
-        sa.select(
-            sa.select(sa.func.min(questions.c.turn)).where(waiting).scalar_subquery(),
-            sa.select(sa.func.max(questions.c.turn)).where(mine).scalar_subquery(),
-        )
-    ).one()
-    if now is None:
-        now = connection.scalar(sa.select(sa.func.max(questions.c.turn))) or 0
-    return max(int(now), 0 if last is None else int(last) + 1)
+    found = connection.execute(_TURNS, {"team": team, "asker": asker}).one()
+    return max(int(found.now), 0 if found.last is None else int(found.last) + 1)
 
 
 def _position(connection: Connection, row: Mapping[str, Any]) -> int:
@@ -444,27 +458,16 @@ def _position(connection: Connection, row: Mapping[str, Any]) -> int:
 
 
 def _refusal(connection: Connection, new: NewQuestion, limits: Limits) -> Refusal:
-    day = questions.c.created_at > datetime.now(UTC) - timedelta(days=1)
-    mine = (questions.c.team == new.team) & (questions.c.asker == new.asker)
-    open_ones = questions.c.status.in_(["waiting", "running"])
-    caps = [
-        (limit, refusal, among)
-        for limit, refusal, among in (
-            (limits.waiting_per_person, Refusal.WAITING, mine & open_ones),
-            (limits.per_person_and_day, Refusal.PERSON_DAY, mine & day),
-            (limits.per_day, Refusal.DAY, day),
-        )
-        if limit
-    ]
-    if not caps:
-        return Refusal.NO
-    counts = [
-        sa.select(sa.func.count()).select_from(questions).where(among).scalar_subquery()
-        for _, _, among in caps
-    ]
-    standing = connection.execute(sa.select(*counts)).one()
-    reached = (cap[1] for cap, count in zip(caps, standing, strict=True) if count >= cap[0])
-    return next(reached, Refusal.NO)
+    mine = {"team": new.team, "asker": new.asker}
+    day = {"since": datetime.now(UTC) - timedelta(days=1)}
+    for limit, refusal, counted, among in (
+        (limits.waiting_per_person, Refusal.WAITING, _WAITING_OF_PERSON, mine),
+        (limits.per_person_and_day, Refusal.PERSON_DAY, _DAY_OF_PERSON, mine | day),
+        (limits.per_day, Refusal.DAY, _DAY_OF_ALL, day),
+    ):
+        if limit and (connection.scalar(counted, among) or 0) >= limit:
+            return refusal
+    return Refusal.NO
 
 
 def _task(row: Row[Any]) -> Task:

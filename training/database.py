@@ -36,6 +36,9 @@ SCHEMA_VERSION = "0002"
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
+# Connections to a SQLite file: as many as threads use it at once. Those beyond are opened and
+# closed for each use, which takes longer than the use.
+_KEPT_OPEN = 32
 _READ_ONLY = "nightshift_read_only"
 _WRITERS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -197,7 +200,12 @@ def _sqlite(url: URL) -> Engine:
                 f"The folder {path.parent} can't be made: {error.strerror}.",
                 "Choose another data folder, or mend its rights.",
             ) from error
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=_KEPT_OPEN,
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 from contextlib import ExitStack
@@ -139,6 +140,10 @@ def _warm(nightshift: Nightshift, console: Console) -> None:
         nightshift.warm()
     except PERSON_ERRORS as error:
         console.print(f"{error.problem} {error.mend}")
+    # Looking through the libraries' million objects for garbage stops all threads for half a
+    # second, at any moment; nothing of them ever becomes garbage.
+    gc.collect()
+    gc.freeze()
 
 
 def _pages(
