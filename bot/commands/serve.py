@@ -140,8 +140,8 @@ def _warm(nightshift: Nightshift, console: Console) -> None:
         nightshift.warm()
     except PERSON_ERRORS as error:
         console.print(f"{error.problem} {error.mend}")
-    # Looking through the libraries' million objects for garbage stops all threads for half a
-    # second, at any moment; nothing of them ever becomes garbage.
+    # Looking for garbage among the million objects of libraries and models stops all threads for
+    # half a second, at any moment; they stay as long as the process.
     gc.collect()
     gc.freeze()
 
