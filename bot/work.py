@@ -30,16 +30,19 @@ from training.tables import storable
 # Slack repeats an event for a few hours at most.
 _REMEMBER = timedelta(days=3)
 _TOLD = "told:"
+_VERSION = "version"
 # Seconds: events of one moment come closer than this; an answer is held up no longer than that.
 _BETWEEN_ARRIVALS = 0.02
 _LONGEST_ARRIVAL = 1.0
+_UNFINISHED = ("waiting", "running")
 _ORDER = (questions.c.turn, questions.c.created_at, questions.c.id)
 
 # Built once: a question is acknowledged only after these, and building them anew takes longer than
 # running them.
 _MINE = (questions.c.team == sa.bindparam("team")) & (questions.c.asker == sa.bindparam("asker"))
 _DAY = questions.c.created_at > sa.bindparam("since")
-_OPEN = questions.c.status.in_(["waiting", "running"])
+# One that gave way to its later version waits no more.
+_OPEN = questions.c.status.in_(_UNFINISHED) & (questions.c.stop != "edited")
 _WAITING = questions.c.status == "waiting"
 _MOST = sa.func.max(questions.c.turn)
 _IS_CLAIMED = sa.select(claims.c.key).where(
@@ -77,6 +80,11 @@ class Stop(enum.StrEnum):
     NO = ""
     ASKED = "asked"  # the stop button
     DELETED = "deleted"  # the question was deleted
+    EDITED = "edited"  # its author changed the question
+
+
+VOID = frozenset({Stop.DELETED, Stop.EDITED})
+"""The question doesn't stand any more as it was asked: nothing of its answer may."""
 
 
 class Refusal(enum.StrEnum):
@@ -105,6 +113,8 @@ class NewQuestion:
         keys: What it is known by; where one of them was taken before, so was the question.
         message_ts, thread_ts: Where the question stands and where its answer goes; "" for none.
         request: What else its answer depends on, JSON-able.
+        version: When its author changed it last; "" where they didn't. A later version of the
+            same message takes the place of those before it, and an earlier one isn't taken.
     """
 
     team: str
@@ -114,6 +124,7 @@ class NewQuestion:
     message_ts: str = ""
     thread_ts: str = ""
     request: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +194,8 @@ class WorkQueue:
         with writing(self._engine, lock="work") as connection:
             if not self._claim(connection, new.team, new.keys):
                 return Placed("")
+            if new.version and not _take_place(connection, new):
+                return Placed("")
             refusal = _refusal(connection, new, limits or Limits())
             row = {
                 "id": uuid.uuid4().hex,
@@ -191,7 +204,7 @@ class WorkQueue:
                 "message_ts": new.message_ts,
                 "thread_ts": new.thread_ts,
                 "asker": new.asker,
-                "request": {**new.request, "refusal": refusal.value},
+                "request": {**new.request, "refusal": refusal.value, _VERSION: new.version},
                 "reply": {},
                 "status": QuestionStatus.WAITING.value,
                 "stop": Stop.NO.value,
@@ -334,17 +347,18 @@ class WorkQueue:
             team: The workspace.
             channel: The channel.
             ts: Of the question's message; where somebody asks to stop, also of the thread.
-            why: The stop button, or the question was deleted.
+            why: The stop button, or the question was deleted or changed. Also of one that is
+                answered already it is kept that it was deleted: no version of it comes any more.
         """
         at = questions.c.message_ts == ts
         if why is Stop.ASKED:
             at |= questions.c.thread_ts == ts
-        open_ones = [QuestionStatus.WAITING.value, QuestionStatus.RUNNING.value]
+        if why is not Stop.DELETED:
+            at &= questions.c.status.in_(_UNFINISHED)
         with writing(self._engine) as connection:
             statement = (
                 questions.update()
                 .where(questions.c.team == team, questions.c.channel == channel, at)
-                .where(questions.c.status.in_(open_ones))
                 .values(stop=why.value)
                 .returning(questions.c.id)
             )
@@ -364,6 +378,21 @@ class WorkQueue:
         """Return a question and where it stands, whoever has it; None where there is none."""
         with reading(self._engine) as connection:
             query = questions.select().where(questions.c.id == storable(task_id))
+            row = connection.execute(query).first()
+        return None if row is None else (_task(row), QuestionStatus(row.status))
+
+    def asked_at(
+        self, team: str, channel: str, ts: str, asker: str
+    ) -> tuple[Task, QuestionStatus] | None:
+        """Return the question that somebody's message asks, in its last version, if it does."""
+        query = (
+            questions.select()
+            .where(questions.c.team == team, questions.c.channel == channel)
+            .where(questions.c.message_ts == storable(ts), questions.c.asker == asker)
+            .order_by(questions.c.created_at.desc(), questions.c.turn.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else (_task(row), QuestionStatus(row.status))
 
@@ -455,6 +484,22 @@ def _position(connection: Connection, row: Mapping[str, Any]) -> int:
     waiting = questions.c.status == QuestionStatus.WAITING.value
     query = sa.select(sa.func.count()).select_from(questions).where(waiting, earlier)
     return int(connection.scalar(query) or 0)
+
+
+def _take_place(connection: Connection, new: NewQuestion) -> bool:
+    """Stop the earlier versions of a message's question; return False where this one is too late.
+
+    The caller holds the lock of the queue, so that of two versions the later one stays.
+    """
+    here = (questions.c.team == new.team) & (questions.c.channel == new.channel)
+    here &= questions.c.message_ts == new.message_ts
+    known = connection.execute(sa.select(questions.c.stop, questions.c.request).where(here))
+    for stop, request in known:
+        if stop == Stop.DELETED.value or request.get(_VERSION, "") >= new.version:
+            return False
+    still = here & questions.c.status.in_(_UNFINISHED)
+    connection.execute(questions.update().where(still).values(stop=Stop.EDITED.value))
+    return True
 
 
 def _refusal(connection: Connection, new: NewQuestion, limits: Limits) -> Refusal:

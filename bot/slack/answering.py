@@ -24,7 +24,7 @@ from bot.slack.posting import Surroundings
 from bot.slack.request import FOR_ALL, ONLY_ASKER, SlackRequest, request_from_json
 from bot.slack.small_talk import SmallTalk, said_to, small_talk
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
-from bot.work import QuestionStatus, Refusal, Stop, Task
+from bot.work import VOID, QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 from training.errors import where_raised
 
@@ -107,15 +107,15 @@ class Answering:
             OUTSIDE_ERRORS: Slack can't be reached or refuses.
         """
         status = self._run()
-        # Asked once more: the question may be deleted while its answer is on its way.
-        if Stop.DELETED in (self._held.stop, self._parts.queue.renew(self._task.id)):
+        # Asked once more: the question may be deleted or changed while its answer is on its way.
+        if VOID & {self._held.stop, self._parts.queue.renew(self._task.id)}:
             self.delivery.withdraw()
             return QuestionStatus.CANCELLED
         return status
 
     def _run(self) -> QuestionStatus:
         delivery = self.delivery
-        if self._held.stop is Stop.DELETED:
+        if self._held.stop in VOID:
             return QuestionStatus.CANCELLED
         if delivery.prepared:
             delivery.finish()
@@ -200,7 +200,7 @@ class Answering:
         return QuestionStatus.DONE
 
     def _cancelled(self) -> QuestionStatus:
-        if self._held.stop is not Stop.DELETED:
+        if self._held.stop not in VOID:
             self.delivery.finish(build_notice_reply(_STOPPED))
         return QuestionStatus.CANCELLED
 

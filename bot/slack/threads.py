@@ -30,7 +30,7 @@ def asked_before(parts: Parts, task: Task) -> bool:
         return False
     earlier = parts.queue.in_thread(task.team, task.channel, task.thread_ts)
     return any(
-        each.id != task.id
+        each.message_ts != task.message_ts  # its own, before its author changed it
         and each.created_at <= task.created_at
         and _known_to(parts, each, task.asker)
         for each in earlier
@@ -52,10 +52,11 @@ def shown_before(parts: Parts, task: Task, only_asker: bool, limit: int) -> tupl
     name = conversation_of(task.team, task.channel, task.thread_ts)
     asked = parts.queue.in_thread(task.team, task.channel, task.thread_ts)
     own = {each.id for each in asked if only_asker and each.asker == task.asker}
+    changed = {each.id for each in asked if task.message_ts == each.message_ts != ""}
     return tuple(
         Turn(each.question, each.answer)
         for each in parts.nightshift.feedback.in_conversation(name, limit)
-        if each.id in own or _shown_to_all(parts, task, each)
+        if each.id not in changed and (each.id in own or _shown_to_all(parts, task, each))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from bot.tables import claims, questions
-from bot.work import Limits, NewQuestion, QuestionStatus, Refusal, Stop, WorkQueue
+from bot.work import Limits, NewQuestion, Placed, QuestionStatus, Refusal, Stop, WorkQueue
 from training.database import writing
 
 
@@ -120,6 +121,30 @@ def test_limits(database: Engine, limits: Limits, refusals: list[str]) -> None:
     placed = [queue.put(new("ada"), limits) for _ in refusals]
     assert [each.refusal for each in placed] == refusals
     assert all(each.id for each in placed)  # who asked is told, so it is in the queue
+
+
+def test_of_a_question_that_is_changed_the_last_version_stays(database: Engine) -> None:
+    queue, limits = WorkQueue(database, "a"), Limits(waiting_per_person=1)
+    first = queue.put(new(key="1"), limits)
+    event = itertools.count()
+
+    def change(version: str) -> Placed:
+        asked = NewQuestion("T1", "C1", "U1", (f"event:{next(event)}",), "1", "1", version=version)
+        return queue.put(asked, limits)
+
+    third, second, again = change("3"), change("2"), change("3")
+    assert (bool(third.id), second.id, again.id) == (True, "", "")
+    assert third.refusal == Refusal.NO  # the one before it waits no more
+    found = [queue.find(each.id) for each in (first, third)]
+    assert [each[0].stop for each in found if each] == [Stop.EDITED, Stop.NO]
+    last = queue.asked_at("T1", "C1", "1", "U1")
+    assert last is not None
+    assert last[0].id == third.id
+    while (task := queue.take()) is not None:
+        queue.finish(task.id, QuestionStatus.DONE)
+    queue.stop("T1", "C1", "1", Stop.DELETED)
+    assert change("4").id == ""
+    assert queue.asked_at("T1", "C1", "1", "U2") is None
 
 
 def test_old_claims_are_forgotten(database: Engine) -> None:

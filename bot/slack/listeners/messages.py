@@ -1,8 +1,12 @@
-"""Messages and mentions become questions in the queue; a deleted question is answered no more."""
+"""Messages and mentions become questions in the queue.
+
+A deleted question is answered no more; one that its author changes is answered as it stands now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from slack_bolt import App
@@ -10,29 +14,40 @@ from slack_bolt import App
 from bot.slack.experts import note_reply
 from bot.slack.mrkdwn import names_somebody, question_in
 from bot.slack.parts import Parts
-from bot.slack.request import RequestKind, SlackRequest, files_of
+from bot.slack.request import RequestKind, SlackRequest, files_of, request_from_json
 from bot.slack.request import team_of as team_of
 from bot.slack.small_talk import small_talk
 from bot.slack.threads import takes_part
-from bot.work import NewQuestion, Stop
+from bot.slack.voting import moment_in
+from bot.work import NewQuestion, QuestionStatus, Stop
 
 # What people send; edits, joins and the like are no questions.
 _SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+# Who changes a message later than this tidies up, and asks nothing.
+_CHANGED_IN_TIME = timedelta(hours=1)
+_OPEN = frozenset({QuestionStatus.WAITING, QuestionStatus.RUNNING})
+_ADDRESSED = frozenset({RequestKind.MENTION, RequestKind.DIRECT})
 
 
 def register(app: App, parts: Parts) -> None:
     """Listen to what people write. A handler returns when its question is stored."""
 
-    def mention(body: Mapping[str, Any]) -> None:
-        take(body, parts)
+    def mention(body: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+        changed, bot_user = changed_in(body["event"]), str(context.get("bot_user_id") or "")
+        if changed:
+            take_change(body, changed, parts, bot_user)
+        else:
+            take(body, parts)
 
     def message(body: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         event = body["event"]
         bot_user = str(context.get("bot_user_id") or "")
         if note_reply(event, team_of(body), parts, bot_user):
             return
-        deleted = deleted_ts(event)
-        if deleted:
+        deleted, changed = deleted_ts(event), changed_in(event)
+        if changed and not deleted:
+            take_change(body, changed, parts, bot_user)
+        elif deleted:
             # Events may overtake each other: a question that comes after its deletion isn't taken.
             parts.queue.claim(team_of(body), [_key_of(event["channel"], deleted)])
             parts.queue.stop(team_of(body), event["channel"], deleted, Stop.DELETED)
@@ -49,21 +64,88 @@ def take(body: Mapping[str, Any], parts: Parts, bot_user: str = "") -> None:
     kind = kind_of_message(event, bot_user)
     if kind is None or (kind is RequestKind.FOLLOW_UP and not _follows_up(event, team, parts)):
         return
+    _put(body, event, kind, parts)
+
+
+def take_change(
+    body: Mapping[str, Any], message: Mapping[str, Any], parts: Parts, bot_user: str
+) -> None:
+    """Answer a question as its author changed it, in place of what isn't answered yet.
+
+    Args:
+        body: Of the event; Slack may tell of one change twice, also as a mention.
+        message: As it stands now; see `changed_in`.
+        parts: The bot's parts.
+        bot_user: The bot itself.
+    """
+    kind, team = kind_of_message(message, bot_user), team_of(body)
+    if message.get("bot_id") or not message.get("user"):
+        return
+    channel, ts = str(message["channel"]), str(message["ts"])
+    age = moment_in(message["edited"], "ts") - moment_in(message, "ts")
+    asked = parts.queue.asked_at(team, channel, ts, str(message["user"]))
+    if asked is None and kind in _ADDRESSED and age < _CHANGED_IN_TIME:
+        # It asks only now, or the change came before the question; that may come this moment.
+        _put(body, message, kind, parts)
+        asked = parts.queue.asked_at(team, channel, ts, str(message["user"]))
+    if asked is None:
+        return
+    task, status = asked
+    if kind is None or (kind is RequestKind.FOLLOW_UP and not _follows_up(message, team, parts)):
+        parts.queue.stop(team, channel, ts, Stop.EDITED)  # it isn't for the bot any more
+        return
+    same = question_in(str(message.get("text") or "")) == request_from_json(task.request).text
+    if not same and (status in _OPEN or age < _CHANGED_IN_TIME):
+        _put(body, message, kind, parts, known=True)
+
+
+def changed_in(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a message as it stands after its author changed its words; else None. Pure.
+
+    Slack changes messages too, for a link's preview say: then nothing is ``edited``, or the words
+    stay. A mention comes again with every change of its message, though Slack's pages don't say so.
+
+    Sources: https://docs.slack.dev/reference/events/message/message_changed;
+    https://github.com/slackapi/bolt-js/issues/960
+    """
+    message: Mapping[str, Any] = event
+    before: Mapping[str, Any] = {}
+    if event.get("subtype") == "message_changed":
+        message, before = event.get("message") or {}, event.get("previous_message") or {}
+    elif event["type"] != "app_mention":
+        return None
+    if not (message.get("edited") or {}).get("ts") or message.get("text") == before.get("text"):
+        return None
+    named = ("type", "channel", "channel_type")
+    return {**message, **{name: event[name] for name in named if name in event}}
+
+
+def _put(
+    body: Mapping[str, Any],
+    message: Mapping[str, Any],
+    kind: RequestKind,
+    parts: Parts,
+    *,
+    known: bool = False,
+) -> None:
+    """Store a question; `known`: an earlier version of it is, so that its message is taken."""
+    event, at = f"event:{body.get('event_id')}", _key_of(message["channel"], message["ts"])
     request = SlackRequest(
-        text=question_in(str(event.get("text") or "")),
+        text=question_in(str(message.get("text") or "")),
         kind=kind,
-        files=files_of(event),
+        files=files_of(message),
         shared=bool(body.get("is_ext_shared_channel")),
     )
     parts.queue.put(
         NewQuestion(
-            team=team,
-            channel=str(event["channel"]),
-            asker=str(event["user"]),
-            keys=(f"event:{body.get('event_id')}", _key_of(event["channel"], event["ts"])),
-            message_ts=str(event["ts"]),
-            thread_ts=str(event.get("thread_ts") or event["ts"]),
+            team=team_of(body),
+            channel=str(message["channel"]),
+            asker=str(message["user"]),
+            keys=(event,) if known else (event, at),
+            message_ts=str(message["ts"]),
+            thread_ts=str(message.get("thread_ts") or message["ts"]),
             request=request.as_json(),
+            version=str((message.get("edited") or {}).get("ts") or ""),
         ),
         parts.limits,
     )

@@ -184,20 +184,28 @@ class People:
             return message.ts
 
     def edit(self, user: str, channel: str, ts: str, text: str) -> None:
-        """Change one's message; naming the bot only now is a mention too."""
+        """Change one's message; where it names the bot, that is a mention anew."""
         with self.workspace.changed:
             message = self._own(user, channel, ts)
             before = message_shape(self.workspace, message)
-            old = message.text
-            message.edits.append(Version(old, list(message.blocks), self.workspace.now()))
+            message.edits.append(Version(message.text, list(message.blocks), self.workspace.now()))
             message.text, message.blocks = text, rich_text(text)
             message.edited = {"user": user, "ts": self.workspace.next_ts()}
             self.workspace.changed.notify_all()
             self.service.events.changed(message, before)
             team = self.workspace.teams[self.channel(channel).team]
             name = f"<@{team.bot_user}>"
-            if name in text and name not in old and not self.channel(channel).direct:
+            if name in text and not self.channel(channel).direct:
                 self.service.events.mention(message, self.channel(channel), team)
+
+    def preview(self, channel: str, ts: str) -> None:
+        """Let Slack show a link's preview below a message, which is a change by nobody."""
+        with self.workspace.changed:
+            message = self.workspace.message(channel, ts)
+            before = message_shape(self.workspace, message)
+            message.attachments = [{"id": 1, "from_url": "https://example.org", "title": "A page"}]
+            self.workspace.changed.notify_all()
+            self.service.events.changed(message, before)
 
     def delete(self, user: str, channel: str, ts: str) -> None:
         """Delete one's message."""
