@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
+from bot.slack.inline import mrkdwn_text
 from bot.slack.mrkdwn import question_in
 from bot.slack.parts import Parts
 from bot.slack.request import RequestKind, SlackRequest
@@ -16,7 +17,10 @@ _USAGE = (
     "Write your question after the command, for example: "
     "`/ask how much may a hotel cost?` Only you see the answer."
 )
-_LOOKING = "Looking that up …"
+# Slack lets nobody change what stands there when the answer comes, so it must be true then too.
+# https://docs.slack.dev/messaging/modifying-messages, https://github.com/slackapi/bolt-js/issues/2287
+_TAKEN = "You asked: “{}” Only you see the answer."
+_SHOWN_QUESTION = 400
 
 
 def register(app: App, parts: Parts) -> None:
@@ -28,9 +32,14 @@ def register(app: App, parts: Parts) -> None:
             ack(_USAGE)
             return
         take_command(command, text, parts)
-        ack(_LOOKING)
+        ack(_TAKEN.format(mrkdwn_text(_short(text))))
 
     app.command("/ask")(ask)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_QUESTION else f"{line[:_SHOWN_QUESTION]} …"
 
 
 def take_command(command: Mapping[str, Any], text: str, parts: Parts) -> None:

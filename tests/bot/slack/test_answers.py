@@ -121,7 +121,8 @@ def test_a_channel_that_was_archived_is_no_loss(bot: Harbour) -> None:
 
 
 def test_only_the_asker_sees_the_answer_of_a_command(bot: Harbour) -> None:
-    bot.slack.command(bot.alice, bot.general, "/ask", LEAVE)
+    before = len(bot.slack.ephemerals(bot.general, bot.alice))
+    bot.slack.command(bot.alice, bot.general, "/ask", f"{LEAVE} <!channel>")
 
     def whispered() -> Message | None:
         found = bot.slack.ephemerals(bot.general, bot.alice)
@@ -129,6 +130,12 @@ def test_only_the_asker_sees_the_answer_of_a_command(bot: Harbour) -> None:
 
     message = bot.slack.wait_for(whispered, "the answer")
     assert SHARE in message.actions
+    taken, answer = bot.slack.ephemerals(bot.general, bot.alice)[before:]
+    assert answer is message
+    # It stands above the answer for good.
+    assert taken.visible_text.startswith(f"You asked: “{LEAVE}")
+    assert taken.pings == []
+    assert "Looking" not in taken.visible_text
 
 
 def test_a_file_without_a_question_is_asked_about_and_then_read(bot: Harbour) -> None:
