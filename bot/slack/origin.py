@@ -110,6 +110,12 @@ def replace(client: WebClient, origin: Origin, part: Part) -> None:
         logger.warning("Slack changed no message: %s", kind_of(error))
 
 
+def remove(origin: Origin) -> None:
+    """Take away the message that the button is on, which one person sees; never raises."""
+    if not _send(origin, delete_original=True):
+        logger.warning("Slack removed no message that one person sees")
+
+
 def late(
     parts: Parts,
     work: Callable[[WebClient, Mapping[str, Any], Origin], None],
@@ -143,17 +149,22 @@ def action_value(body: Mapping[str, Any]) -> str:
 
 
 def _respond(origin: Origin, part: Part, *, replace: bool) -> bool:
+    return _send(
+        origin,
+        text=part.text,
+        blocks=list(part.blocks) or None,
+        response_type="ephemeral",
+        replace_original=replace,
+    )
+
+
+def _send(origin: Origin, **said: Any) -> bool:
     if not origin.response_url:
         return False
     # Without retries: one of a message that Slack had taken would show it twice.
     webhook = WebhookClient(origin.response_url, timeout=_TIMEOUT_SECONDS, retry_handlers=[])
     try:
-        response = webhook.send(
-            text=part.text,
-            blocks=list(part.blocks) or None,
-            response_type="ephemeral",
-            replace_original=replace,
-        )
+        response = webhook.send(**said)
     except OUTSIDE_ERRORS:
         return False
     return response.status_code == 200

@@ -15,7 +15,7 @@ from bot.slack.admins import is_admin_channel, name_of, refusal
 from bot.slack.blocks import Part
 from bot.slack.commands import acknowledge
 from bot.slack.elements import section
-from bot.slack.origin import Origin, action_value, late, origin_of, replace, whisper
+from bot.slack.origin import Origin, action_value, late, origin_of, remove, replace, whisper
 from bot.slack.parts import Parts
 
 _NO_SUCH = "What a rollback goes back to has changed in the meantime. Look again before you do it."
@@ -75,16 +75,22 @@ def _tell(
     before: str | None,
     after: str | None,
 ) -> None:
-    """Log who changed what is live, and show it: in the message, and in the admin channel."""
+    """Log who changed what is live, and show it: in the message, and in the admin channel.
+
+    Where the message is one that only its admin sees there, all see the change in its place.
+    """
     logger.info(
         "live adapter changed in Slack",
         extra={"by": f"{origin.team}:{origin.user}", "before": before, "after": after},
     )
     notice = build_change_notice(name_of(parts, origin.team, origin.user), before, after)
-    replace(client, origin, _without_buttons(body, notice.parts[0]))
     channel = parts.settings.admin_channel
-    in_sight = not origin.ephemeral and is_admin_channel(parts, origin.team, origin.channel)
-    if channel and not in_sight:
+    there = bool(channel) and is_admin_channel(parts, origin.team, origin.channel)
+    if there and origin.ephemeral:
+        remove(origin)
+    else:
+        replace(client, origin, _without_buttons(body, notice.parts[0]))
+    if channel and (origin.ephemeral or not there):
         parts.outbox.put(f"adapter:{uuid.uuid4().hex}", parts.settings.admin_team, channel, notice)
 
 
