@@ -9,10 +9,13 @@ from typing import Any
 
 from slack_sdk import WebClient
 
+from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.escalations import Escalation
 from bot.slack.mrkdwn import question_in
 from bot.slack.origin import Origin
+from bot.slack.outbox import find_marked, post_marked
+from bot.slack.pacing import is_outage
 from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.places import PlaceKind
@@ -96,25 +99,21 @@ def post_call(
     channel: str,
     thread_ts: str,
 ) -> Escalation:
-    """Ask the experts in a channel; what can't be posted may be asked for again.
+    """Ask the experts in a channel, once; what can't be posted may be asked for again.
+
+    When Slack's answer was lost, or a process died before it was noted, the call may stand there:
+    so it is looked for before it is posted.
 
     Raises:
         What `bot.slack.clients.OUTSIDE_ERRORS` names: Slack takes no message there.
     """
     call = build_call(escalation, parts.people.by_id(escalation.team, experts))
+    mark = {"key": f"human:{escalation.answer_id}"}
     try:
-        done = client.chat_postMessage(
-            channel=channel,
-            thread_ts=thread_ts or None,
-            text=call.text,
-            blocks=list(call.blocks),
-            unfurl_links=False,
-        )
+        where, ts = _post_once(client, channel, call, mark, thread_ts)
     except OUTSIDE_ERRORS:
         parts.escalations.forget(escalation.id)
         raise
-    ts = str(done["ts"])
-    where = str(done.get("channel") or channel)
     return parts.escalations.posted(escalation, where, thread_ts or ts, ts)
 
 
@@ -179,6 +178,23 @@ def note_reply(event: Mapping[str, Any], team: str, parts: Parts, bot_user: str)
     if words and not edited and is_expert(parts, escalation, here):
         parts.escalations.propose(escalation.id, words, user, ts)
     return not changed
+
+
+def _post_once(
+    client: WebClient, channel: str, call: Part, mark: Mapping[str, Any], thread_ts: str
+) -> tuple[str, str]:
+    """Return channel and timestamp of a call that stands there, posted now or before."""
+    found = find_marked(client, channel, mark, thread_ts)
+    if found:
+        return channel, found
+    try:
+        done = post_marked(client, channel, call, mark, thread_ts)
+    except OUTSIDE_ERRORS as error:
+        found = find_marked(client, channel, mark, thread_ts) if is_outage(error) else ""
+        if not found:
+            raise
+        return channel, found
+    return str(done.get("channel") or channel), str(done["ts"])
 
 
 def _stands_for_all(parts: Parts, answer_id: str, origin: Origin) -> bool:

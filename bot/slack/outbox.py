@@ -19,6 +19,7 @@ from slack_sdk.web import SlackResponse
 from bot.slack.blocks import Part, Reply
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
 from bot.slack.notices import Notice, Notices
+from bot.slack.pacing import is_outage
 from bot.slack.single_try import asked_to_wait, without_retries
 from training.errors import DatabaseError, where_raised
 
@@ -29,6 +30,7 @@ _LONGEST_WAIT = 300.0
 _DOUBLINGS = 9
 _GIVE_UP = timedelta(days=7)
 _LOOK_BACK = 50
+_PAGE = 200
 _EVENT = "nightshift_report"
 _CANT_CHANGE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 
@@ -155,7 +157,7 @@ def _replace(client: WebClient, notice: Notice, part: Part) -> bool:
 
 
 def post_marked(
-    client: WebClient, channel: str, part: Part, mark: Mapping[str, Any]
+    client: WebClient, channel: str, part: Part, mark: Mapping[str, Any], thread_ts: str = ""
 ) -> SlackResponse:
     """Post a message that can be found again by its mark.
 
@@ -164,6 +166,7 @@ def post_marked(
     """
     return client.chat_postMessage(
         channel=channel,
+        thread_ts=thread_ts or None,
         text=part.text,
         blocks=list(part.blocks) or None,
         metadata={"event_type": _EVENT, "event_payload": dict(mark)},
@@ -172,17 +175,37 @@ def post_marked(
     )
 
 
-def find_marked(client: WebClient, channel: str, mark: Mapping[str, Any]) -> str:
-    """Return the timestamp of a post that was taken though its answer was lost, or ""."""
+def find_marked(
+    client: WebClient, channel: str, mark: Mapping[str, Any], thread_ts: str = ""
+) -> str:
+    """Return the timestamp of a post that was taken though its answer was lost, or "".
+
+    Raises:
+        What `bot.slack.clients.OUTSIDE_ERRORS` names: Slack can't be asked now.
+    """
     try:
-        found = client.conversations_history(
-            channel=channel, limit=_LOOK_BACK, include_all_metadata=True
-        )
-    except SlackApiError as error:  # no right to read there, or the channel is only named
+        messages = _standing(client, channel, thread_ts)
+    except SlackApiError as error:
+        if is_outage(error):
+            raise
+        # No right to read there, or the channel is only named.
         logger.info("Earlier reports can't be looked for: %s", kind_of(error))
         return ""
-    for message in found["messages"]:
+    for message in messages:
         said = message.get("metadata") or {}
         if said.get("event_type") == _EVENT and said.get("event_payload") == dict(mark):
             return str(message["ts"])
     return ""
+
+
+def _standing(client: WebClient, channel: str, thread_ts: str) -> list[dict[str, Any]]:
+    """Return a thread's messages, or the last ones of a channel."""
+    if not thread_ts:
+        found = client.conversations_history(
+            channel=channel, limit=_LOOK_BACK, include_all_metadata=True
+        )
+        return list(found["messages"])
+    pages = client.conversations_replies(
+        channel=channel, ts=thread_ts, limit=_PAGE, include_all_metadata=True
+    )
+    return [message for page in pages for message in page.get("messages") or ()]

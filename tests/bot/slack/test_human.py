@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,11 @@ from bot.slack.views_human import (
     build_human_answer,
     build_nobody_modal,
 )
+from bot.tables import escalations
 from tests.bot.slack.harbour import Harbour, button, harbour
 from tests.bot.slack.server.limits import check_message, check_view
 from tests.bot.slack.server.model import Message
+from training.database import writing
 from training.records import Correction
 
 CALL = "asks for a human's answer"
@@ -103,6 +105,40 @@ def test_experts_of_a_channel_answer_in_its_thread(at: Harbour) -> None:
     ]
     # What people say to each other there is no question to the bot, though it follows up always.
     assert len(at.slack.from_bot(at.general, message.thread_ts)) == 2
+
+
+def calls_in(at: Harbour, channel: str, thread: str = "") -> list[Message]:
+    return [m for m in at.slack.from_bot(channel, thread or None) if CALL in m.visible_text]
+
+
+def test_a_call_whose_answer_was_lost_stands_once(at: Harbour) -> None:
+    answer, message = at.answer()
+    at.slack.faults.fail("chat.postMessage", drop=True, after=True, channel=at.general)
+    at.slack.click(at.alice, message, "nightshift_ask_human")
+    call = call_in(at, at.general, message.thread_ts)
+    at.slack.wait_for(lambda: posted_ts(at, answer) == call.ts, "the call to be noted")
+    at.slack.click(at.eve, call, "nightshift_resolve")
+    at.wait_for_text(call, f"Resolved by <@{at.eve}>")
+    assert calls_in(at, at.general, message.thread_ts) == [call]
+
+
+def test_a_call_that_a_dead_process_posted_is_found_again(at: Harbour) -> None:
+    answer, message = at.answer()
+    at.slack.click(at.alice, message, "nightshift_ask_human")
+    call = call_in(at, at.general, message.thread_ts)
+    at.slack.wait_for(lambda: posted_ts(at, answer) == call.ts, "the call to be noted")
+    long_ago = datetime.now(UTC) - timedelta(minutes=2)
+    with writing(at.parts.nightshift.database) as connection:  # it died before it noted that
+        died = escalations.update().where(escalations.c.answer_id == answer)
+        connection.execute(died.values(channel="", thread_ts="", ts="", created_at=long_ago))
+    at.slack.click(at.bob, message, "nightshift_ask_human")
+    at.slack.wait_for(lambda: posted_ts(at, answer) == call.ts, "the call to be found")
+    assert calls_in(at, at.general, message.thread_ts) == [call]
+
+
+def posted_ts(at: Harbour, answer: str) -> str:
+    found = at.parts.escalations.of_answer(answer)
+    return found.ts if found else ""
 
 
 def test_a_group_named_by_its_handle_is_pinged(tmp_path: Path) -> None:
@@ -330,21 +366,21 @@ def test_where_nobody_is_named_nobody_is_offered(alone: Harbour) -> None:
 
 
 def test_an_answer_is_handed_over_once_and_the_last_proposal_stays(database: Engine) -> None:
-    escalations = Escalations(database)
-    first, mine = escalations.start("a1", "T1", "U1", "Why?", private=False)
-    again, not_mine = escalations.start("a1", "T1", "U2", "Why?", private=True)
+    store = Escalations(database)
+    first, mine = store.start("a1", "T1", "U1", "Why?", private=False)
+    again, not_mine = store.start("a1", "T1", "U2", "Why?", private=True)
     assert (mine, not_mine, again) == (True, False, first)
-    escalations.posted(first, "C1", "1.0", "2.0")
-    assert escalations.propose(first.id, "late", "U3", "9.0")
-    assert not escalations.propose(first.id, "early", "U4", "8.0")
-    assert escalations.propose(first.id, "edited", "U3", "9.0")
-    found = escalations.open_in("T1", "C1", "1.0")
+    store.posted(first, "C1", "1.0", "2.0")
+    assert store.propose(first.id, "late", "U3", "9.0")
+    assert not store.propose(first.id, "early", "U4", "8.0")
+    assert store.propose(first.id, "edited", "U3", "9.0")
+    found = store.open_in("T1", "C1", "1.0")
     assert found is not None
     assert (found.proposal, found.proposed_by) == ("edited", "U3")
-    assert escalations.resolve(first.id, "U1")
-    assert not escalations.resolve(first.id, "U2")
-    assert not escalations.propose(first.id, "too late", "U3", "99.0")
-    assert escalations.open_in("T1", "C1", "1.0") is None
+    assert store.resolve(first.id, "U1")
+    assert not store.resolve(first.id, "U2")
+    assert not store.propose(first.id, "too late", "U3", "99.0")
+    assert store.open_in("T1", "C1", "1.0") is None
 
 
 @given(text=st.text(st.sampled_from("ab \n<&>"), max_size=50).map(lambda text: text * 100 + "x"))
