@@ -12,6 +12,7 @@ from bot.doctor import Finding, Level
 from bot.settings import SlackSettings
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
 from bot.slack.manifest import bot_scopes
+from bot.slack.oauth import ORG_WIDE, ORG_WIDE_MEND
 from bot.slack.single_try import without_retries
 
 _CHECK = "Slack's answer"
@@ -39,6 +40,8 @@ def _bot_token(client: WebClient) -> Iterator[Finding]:
         return
     text = f"takes the bot's token: @{done.get('user')} in {done.get('team')}"
     yield Finding(_CHECK, Level.OK, text)
+    if done.get("is_enterprise_install"):
+        yield Finding(_CHECK, Level.PROBLEM, ORG_WIDE, f"{ORG_WIDE_MEND} Then use that token.")
     given = _scopes_in(done)
     lacking = sorted(set(bot_scopes()) - given) if given else []
     if lacking:

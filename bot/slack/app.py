@@ -35,7 +35,7 @@ from bot.slack.listeners import (
     votes,
 )
 from bot.slack.night_report import build_night_report
-from bot.slack.oauth import Installations
+from bot.slack.oauth import ORG_WIDE, ORG_WIDE_MEND, Installations
 from bot.slack.parts import Parts
 from bot.slack.status import standing_of
 from bot.slack.worker import Worker
@@ -181,8 +181,11 @@ def build_app(parts: Parts, installations: Installations | None = None) -> App:
     client = open_client(settings, token)
     try:
         app = _bolt_app(client, settings, installations)
+        org_wide = token and client.auth_test().get("is_enterprise_install")
     except (BoltError, *OUTSIDE_ERRORS) as error:
         raise no_slack("the bot's token (xoxb-…)", error) from error
+    if org_wide:
+        raise SettingsError(ORG_WIDE, f"{ORG_WIDE_MEND} Then use that token.")
     for family in _FAMILIES:
         family.register(app, parts)
     return app

@@ -7,8 +7,14 @@ Source: https://docs.slack.dev/tools/bolt-python/concepts/authenticating-oauth
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+import sqlalchemy as sa
+from slack_bolt.error import BoltError
+from slack_bolt.oauth.callback_options import CallbackOptions, FailureArgs
 from slack_bolt.oauth.oauth_settings import OAuthSettings
+from slack_bolt.response import BoltResponse
+from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from sqlalchemy.engine import Engine
@@ -16,11 +22,34 @@ from sqlalchemy.engine import Engine
 from bot.settings import SlackSettings
 from bot.slack.bolt_log import bolt_logger
 from bot.slack.manifest import bot_scopes
-from training.database import explained, writing
+from training.database import reading, writing
 
+ORG_WIDE = "An installation for a whole organization (Enterprise Grid) can't be used."
+ORG_WIDE_MEND = (
+    "Install it in each workspace that is to have it: choose that workspace, not the organization, "
+    "at the top right of Slack's page."
+)
 _STATE_SECONDS = 600
+_PAGE = """<html><head><title>Nightshift</title></head><body>
+<h2>Nightshift wasn't installed</h2>
+<p>{} Nothing was stored.</p><p>{}</p><p><a href="install">Try again</a></p>
+</body></html>"""
 
 logger = logging.getLogger(__name__)
+
+
+class _OrgWideError(BoltError):
+    """Somebody installed the app for a whole organization."""
+
+
+class _Store(SQLAlchemyInstallationStore):
+    """The SDK's store, for installations in a workspace."""
+
+    def save(self, installation: Installation) -> None:
+        """See the SDK's."""
+        if installation.is_enterprise_install:
+            raise _OrgWideError
+        super().save(installation)
 
 
 class Installations:
@@ -37,7 +66,7 @@ class Installations:
     def __init__(self, settings: SlackSettings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
-        self._store = SQLAlchemyInstallationStore(settings.client_id, engine, logger=logger)
+        self._store = _Store(settings.client_id, engine, logger=logger)
         self._states = SQLAlchemyOAuthStateStore(_STATE_SECONDS, engine, logger=logger)
         # "Create if not there" fails when two processes start together, so they take turns.
         with writing(engine, lock="oauth") as connection:
@@ -47,12 +76,17 @@ class Installations:
     def token_of(self, team: str) -> str | None:
         """Return the bot's token in a workspace; None where it isn't installed.
 
+        A workspace of an organization is stored with the organization's id, which isn't known here.
+
         Raises:
             DatabaseError: The database can't be used.
         """
-        with explained(self._engine.url):
-            bot = self._store.find_bot(enterprise_id=None, team_id=team)
-        return bot.bot_token if bot else None
+        bots = self._store.bots.c
+        ours = (bots.client_id == self._settings.client_id) & (bots.team_id == team)
+        query = sa.select(bots.bot_token).where(ours, bots.bot_token.is_not(None))
+        with reading(self._engine) as connection:
+            token = connection.scalar(query.order_by(bots.installed_at.desc()).limit(1))
+        return str(token) if token else None
 
     def flow_settings(self) -> OAuthSettings:
         """Return what Bolt needs to install the bot and to find its tokens."""
@@ -63,5 +97,17 @@ class Installations:
             installation_store=self._store,
             installation_store_bot_only=True,
             state_store=self._states,
+            callback_options=CallbackOptions(
+                success=lambda done: done.default.success(done), failure=_say_why
+            ),
             logger=bolt_logger(),
         )
+
+
+def _say_why(failed: FailureArgs) -> BoltResponse:
+    """Return the page for who installed what can't be used."""
+    if not isinstance(failed.error, _OrgWideError):
+        return failed.default.failure(failed)
+    logger.warning("%s Nothing was stored.", ORG_WIDE)
+    headers: dict[str, str | Sequence[str]] = {"Content-Type": "text/html; charset=utf-8"}
+    return BoltResponse(status=400, headers=headers, body=_PAGE.format(ORG_WIDE, ORG_WIDE_MEND))

@@ -78,6 +78,9 @@ def test_slack_is_asked_whether_it_takes_the_tokens() -> None:
     with slack_workspace() as slack:
         assert [each.level for each in asked(slack)] == [Level.OK, Level.OK]
         assert "in Harbour" in asked(slack)[0].text
+        slack.team.org_wide = True
+        assert "whole organization" in asked(slack)[1].text
+        slack.team.org_wide = False
         slack.scopes = {*bot_scopes()} - {"chat:write"}
         lacks = [each for each in asked(slack) if each.level is Level.PROBLEM]
         assert ["chat:write" in each.text for each in lacks] == [True]

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from slack_bolt import BoltRequest
+from slack_bolt.oauth import OAuthFlow
+from slack_bolt.response import BoltResponse
 
 from bot.assembly import Nightshift
 from bot.errors import SettingsError, SlackDownError
 from bot.settings import Settings, SlackSettings
 from bot.slack.app import SlackBot, build_app
 from bot.slack.clients import Clients
+from bot.slack.oauth import Installations
 from bot.slack.parts import Parts, build_parts
 from bot.slack.request import team_of
 from tests.bot.slack.server.slack import Slack
@@ -198,3 +201,39 @@ def test_a_thread_that_has_ended_is_told(part: str, what: str, make_parts: MakeP
 )
 def test_the_workspace_is_where_the_bot_is_installed(body: dict[str, Any], team: str) -> None:
     assert team_of(body) == ("T0OURS0000" if team else "")
+
+
+def install(flow: OAuthFlow, code: str) -> BoltResponse:
+    """Let a browser come back from Slack's page with its code."""
+    begun = flow.handle_installation(BoltRequest(body=""))
+    (cookie,) = begun.headers["set-cookie"]
+    state = cookie.partition("=")[2].partition(";")[0]
+    headers = {"cookie": cookie.partition(";")[0]}
+    query = {"code": code, "state": state}
+    return flow.handle_callback(BoltRequest(body="", query=query, headers=headers))
+
+
+def test_an_organizations_workspace_installs_it_and_the_organization_cannot(
+    slack: Slack, make_parts: MakeParts
+) -> None:
+    team = slack.add_workspace("Quay")
+    secrets = {"client_id": slack.client_id, "client_secret": slack.client_secret}
+    parts = make_parts(bot_token="", signing_secret=slack.signing_secret, **secrets)
+    installed = Installations(parts.settings, parts.nightshift.database)
+    flow = build_app(parts, installed).oauth_flow
+    assert flow is not None
+    refused = install(flow, slack.oauth_code(team, "E0HARBOURS", org_wide=True))
+    assert refused.status == 400
+    assert "for a whole organization (Enterprise Grid) can't be used" in refused.body
+    assert "Install it in each workspace" in refused.body
+    assert installed.token_of(team.id) is None
+    assert install(flow, slack.oauth_code(team, "E0HARBOURS")).status == 200
+    assert installed.token_of(team.id) == team.bot_token
+    assert installed.token_of("T0OTHER000") is None
+
+
+def test_the_token_of_an_organization_is_refused(slack: Slack, make_parts: MakeParts) -> None:
+    slack.team.org_wide = True
+    with pytest.raises(SettingsError, match="whole organization") as refused:
+        build_app(make_parts())
+    assert refused.value.mend.startswith("Install it in each workspace")

@@ -32,7 +32,7 @@ def auth_test(asked: Asked) -> Json:
         "team_id": team.id,
         "user_id": team.bot_user,
         "bot_id": team.bot_id,
-        "is_enterprise_install": False,
+        "is_enterprise_install": team.org_wide,
     }
 
 
@@ -142,7 +142,7 @@ def oauth_access(asked: Asked) -> Json:
         raise SlackFailure("invalid_client_id")
     if given[1] != workspace.client_secret:
         raise SlackFailure("bad_client_secret")
-    team_id = workspace.codes.pop(asked.need("code"), "")
+    team_id, enterprise, org_wide = workspace.codes.pop(asked.need("code"), ("", "", False))
     if not team_id:
         raise SlackFailure("invalid_code")
     team = workspace.teams[team_id]
@@ -155,7 +155,7 @@ def oauth_access(asked: Asked) -> Json:
         "token_type": "bot",
         "access_token": team.bot_token,
         "bot_user_id": team.bot_user,
-        "team": {"id": team.id, "name": team.name},
-        "enterprise": None,
-        "is_enterprise_install": False,
+        "team": None if org_wide else {"id": team.id, "name": team.name},
+        "enterprise": {"id": enterprise, "name": "Harbours"} if enterprise else None,
+        "is_enterprise_install": org_wide,
     }

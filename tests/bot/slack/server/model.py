@@ -37,6 +37,7 @@ class Team:
     bot_id: str
     bot_token: str
     revoked: bool = False
+    org_wide: bool = False
 
 
 @dataclass

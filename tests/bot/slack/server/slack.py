@@ -86,11 +86,17 @@ class Slack(People, Pressing, Watching):
         """Add a workspace that may install the app: `team.id`, `.bot_user`, `.bot_token`."""
         return self.workspace.add_team(name)
 
-    def oauth_code(self, team: Team) -> str:
-        """Return the code that Slack hands over after somebody agreed to install the app."""
+    def oauth_code(self, team: Team, enterprise: str = "", org_wide: bool = False) -> str:
+        """Return the code that Slack hands over after somebody agreed to install the app.
+
+        Args:
+            team: The workspace.
+            enterprise: The id of the organization that it belongs to.
+            org_wide: Install it for all of the organization's workspaces.
+        """
         with self.workspace.changed:
             code = f"{team.id}.{self.workspace.next_id('c')}"
-            self.workspace.codes[code] = team.id
+            self.workspace.codes[code] = (team.id, enterprise, org_wide)
             return code
 
     def revoke(self, team: Team | None = None) -> None:

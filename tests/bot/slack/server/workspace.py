@@ -94,7 +94,7 @@ class Workspace:
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.sessions: dict[tuple[str, str], Session] = {}
-        self.codes: dict[str, str] = {}
+        self.codes: dict[str, tuple[str, str, bool]] = {}
         self.calls: list[Call] = []
         self.scopes: set[str] | None = None
         self.missing: set[str] = set()
