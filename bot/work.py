@@ -353,6 +353,7 @@ class WorkQueue:
         at = questions.c.message_ts == ts
         if why is Stop.ASKED:
             at |= questions.c.thread_ts == ts
+            at &= ~_is_void()
         if why is not Stop.DELETED:
             at &= questions.c.status.in_(_UNFINISHED)
         with writing(self._engine) as connection:
@@ -369,7 +370,7 @@ class WorkQueue:
         with writing(self._engine) as connection:
             statement = (
                 questions.update()
-                .where(questions.c.id == task_id, questions.c.asker == asker)
+                .where(questions.c.id == task_id, questions.c.asker == asker, ~_is_void())
                 .values(stop=Stop.ASKED.value)
             )
             return connection.execute(statement).rowcount == 1
@@ -484,6 +485,10 @@ def _position(connection: Connection, row: Mapping[str, Any]) -> int:
     waiting = questions.c.status == QuestionStatus.WAITING.value
     query = sa.select(sa.func.count()).select_from(questions).where(waiting, earlier)
     return int(connection.scalar(query) or 0)
+
+
+def _is_void() -> sa.ColumnElement[bool]:
+    return questions.c.stop.in_([why.value for why in VOID])
 
 
 def _take_place(connection: Connection, new: NewQuestion) -> bool:
