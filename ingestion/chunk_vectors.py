@@ -34,5 +34,5 @@ def embed_chunks(
     for vector, path in zip(vectors, paths, strict=True):
         if path:
             vector += _PATH_SHARE * of_path[path]
-            vector /= np.linalg.norm(vector)
+            vector /= max(np.linalg.norm(vector), 1e-12)  # a store refuses what isn't a direction
     return vectors

@@ -45,10 +45,11 @@ def data(indexed: Path, tmp_path: Path) -> Path:
 def publish(data: Path, model: Path, tmp_path: Path) -> None:
     """Put an adapter live that has learnt from the first question."""
     opened = Nightshift(Settings(data_dir=data))
-    opened.feedback.record_answer(make_answer(question="How many days of vacation do I get??"))
-    opened.feedback.vote("answer-0", "bob", 1)
+    asked = "How many days of vacation do I get??"
+    opened.feedback.record_answer(make_answer(77, question=asked))
+    opened.feedback.vote("answer-77", "bob", 1)
     curate_votes(opened.database, PairSettings())
-    (pair,) = opened.pairs.list()
+    (pair,) = (pair for pair in opened.pairs.list() if pair.question == asked)
     identity = load_base_model(ModelSettings(name=str(model)), data).identity
     version = opened.registry.new_version()
     staging = opened.registry.staging(version)

@@ -252,14 +252,14 @@ def test_a_sync_reports_a_refused_document_and_stores_the_others(
             vectors[["nothing" in text for text in texts]] = 0
             return vectors
 
-    for name, text in (("a", "leave"), ("b", "nothing"), ("c", "travel")):
+    for name, text in (("a", "leave"), ("index", "nothing"), ("c", "travel")):
         (tmp_path / f"{name}.md").write_text(f"# Page\n\nOf {text}.\n", encoding="utf-8")
     source = FolderSource(SourceSettings(path=tmp_path, name="s"), max_file_mb=1)
     store = ElasticIndex(settings, METADATA)
     for unchanged in (0, 2):
         report = sync([source], store, Embedder(), make_chunks)
         (failed,) = report.failed
-        assert failed.path == "b.md"
+        assert failed.path == "index.md"
         assert "refuses" in failed.problem
         assert failed.mend
         assert (report.added, report.unchanged) == (2 - unchanged, unchanged)
