@@ -270,10 +270,9 @@ class WorkQueue:
         told = sa.exists().where(
             claims.c.team == questions.c.team, claims.c.key == _TOLD + questions.c.id
         )
-        waiting = questions.c.status == QuestionStatus.WAITING.value
         oldest = (
             sa.select(questions)
-            .where(waiting, questions.c.attempts == 0, questions.c.not_before <= now, ~told)
+            .where(_WAITING, questions.c.attempts == 0, questions.c.not_before <= now, ~told)
             .order_by(*_ORDER)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -420,7 +419,7 @@ class WorkQueue:
         """Return how many questions wait and how many are being answered."""
         query = (
             sa.select(questions.c.status, sa.func.count())
-            .where(questions.c.status.in_(["waiting", "running"]))
+            .where(questions.c.status.in_(_UNFINISHED))
             .group_by(questions.c.status)
         )
         with reading(self._engine) as connection:
@@ -482,8 +481,7 @@ def _position(connection: Connection, row: Mapping[str, Any]) -> int:
         sa.literal(row["created_at"], questions.c.created_at.type),
         sa.literal(row["id"], questions.c.id.type),
     )
-    waiting = questions.c.status == QuestionStatus.WAITING.value
-    query = sa.select(sa.func.count()).select_from(questions).where(waiting, earlier)
+    query = sa.select(sa.func.count()).select_from(questions).where(_WAITING, earlier)
     return int(connection.scalar(query) or 0)
 
 
