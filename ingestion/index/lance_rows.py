@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,31 +16,31 @@ from ingestion.index.protocol import Vectors
 from ingestion.index.words import folded
 
 _STRINGS = pa.list_(pa.string())
-_CHUNK_FIELDS = [
+_COLUMNS = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("document_id", pa.string(), nullable=False),
     pa.field("source", pa.string(), nullable=False),
     pa.field("path", pa.string(), nullable=False),
-    pa.field("title", pa.string(), nullable=False),
-    pa.field("url", pa.string(), nullable=False),
-    pa.field("heading_path", _STRINGS, nullable=False),
-    pa.field("ordinal", pa.int32(), nullable=False),
     pa.field("chunk_count", pa.int32(), nullable=False),
-    pa.field("text", pa.string(), nullable=False),
     pa.field("acl", _STRINGS, nullable=False),
     pa.field("content_hash", pa.string(), nullable=False),
     pa.field("acl_hash", pa.string(), nullable=False),
 ]
+_RIGHTS = ("acl", "acl_hash")  # what changes while a chunk stays as it is
+_PACKED = tuple(field.name for field in fields(Chunk) if field.name not in _RIGHTS)
 
-CHUNK_COLUMNS = [field.name for field in _CHUNK_FIELDS]
+# A search reads a chunk from one column, and its rights: each further column would cost it about
+# as much again (docs/scaling.md).
+CHUNK_COLUMNS = ["chunk", *_RIGHTS]
 STATE_COLUMNS = ["document_id", "source", "path", "content_hash", "acl_hash", "chunk_count"]
 
 
 def table_schema(dimensions: int) -> Any:
-    """Return the table's schema: a chunk's fields, what BM25 reads, and the vector."""
+    """Return the table's schema: what conditions need, the chunk, what BM25 reads, the vector."""
     return pa.schema(
         [
-            *_CHUNK_FIELDS,
+            *_COLUMNS,
+            pa.field("chunk", pa.string(), nullable=False),
             pa.field("search_text", pa.string(), nullable=False),
             pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
         ]
@@ -57,8 +59,9 @@ def rows_of(chunks: Sequence[Chunk], vectors: Vectors, schema: Any) -> Any:
     if not np.isfinite(vectors).all():
         raise ValueError("a vector holds a number that isn't finite")
     columns: dict[str, Any] = {
-        name: [getattr(chunk, name) for chunk in chunks] for name in CHUNK_COLUMNS
+        column.name: [getattr(chunk, column.name) for chunk in chunks] for column in _COLUMNS
     }
+    columns["chunk"] = [_packed(chunk) for chunk in chunks]
     columns["search_text"] = [folded(chunk.search_text) for chunk in chunks]
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
     columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, dimensions)
@@ -67,10 +70,7 @@ def rows_of(chunks: Sequence[Chunk], vectors: Vectors, schema: Any) -> Any:
 
 def chunks_of(rows: Any) -> list[Chunk]:
     """Return the chunks of rows that hold at least `CHUNK_COLUMNS`."""
-    return [
-        Chunk(**{**row, "heading_path": tuple(row["heading_path"]), "acl": tuple(row["acl"])})
-        for row in rows.select(CHUNK_COLUMNS).to_pylist()
-    ]
+    return [_unpacked(**row) for row in rows.select(CHUNK_COLUMNS).to_pylist()]
 
 
 def vectors_of(rows: Any) -> Vectors:
@@ -119,6 +119,16 @@ def distinct(column: Any) -> list[str]:
     """Return the distinct values of a column of strings."""
     values: list[str] = pc.unique(column).to_pylist()
     return values
+
+
+def _packed(chunk: Chunk) -> str:
+    return json.dumps({name: getattr(chunk, name) for name in _PACKED}, ensure_ascii=False)
+
+
+def _unpacked(chunk: str, acl: Sequence[str], acl_hash: str) -> Chunk:
+    unpacked = json.loads(chunk)
+    unpacked["heading_path"] = tuple(unpacked["heading_path"])
+    return Chunk(**unpacked, acl=tuple(acl), acl_hash=acl_hash)
 
 
 def _quoted(value: str) -> str:

@@ -14,7 +14,7 @@ from ingestion.index.protocol import IndexMetadata
 
 SERVED_FILE = "current.json"
 TEMPORARY_PREFIX = ".served-"
-_FORMAT = 1
+_FORMAT = 2  # changed whenever rows are read otherwise
 REBUILD = "Build it anew: nightshift ingest --rebuild"
 
 

@@ -65,7 +65,7 @@ def test_a_rebuild_mends_another_embedder_and_damage(tmp_path: Path) -> None:
 def test_a_format_of_the_future_is_refused(tmp_path: Path) -> None:
     LanceIndex(tmp_path, METADATA)
     file = tmp_path / SERVED_FILE
-    file.write_text(file.read_text().replace('"format": 1', '"format": 2'), encoding="utf-8")
+    file.write_text(file.read_text().replace('"format": 2', '"format": 3'), encoding="utf-8")
     with pytest.raises(IndexMismatchError, match="Another version"):
         LanceIndex(tmp_path, METADATA)
 
