@@ -10,12 +10,9 @@ one person don't keep another one waiting.
 
 from __future__ import annotations
 
-import enum
 import threading
 import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,144 +20,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine, Row
 
+from bot.admission import UNFINISHED, admit, is_claimed
 from bot.tables import claims, questions
+from bot.task import VOID, Limits, NewQuestion, Placed, QuestionStatus, Stop, Task
 from training.database import now_seconds, reading, writing
 from training.tables import storable
 
 # Slack repeats an event for a few hours at most.
 _REMEMBER = timedelta(days=3)
 _TOLD = "told:"
-_VERSION = "version"
 # Seconds: events of one moment come closer than this; an answer is held up no longer than that.
 _BETWEEN_ARRIVALS = 0.02
 _LONGEST_ARRIVAL = 1.0
-_UNFINISHED = ("waiting", "running")
+_WAITING = questions.c.status == QuestionStatus.WAITING.value
 _ORDER = (questions.c.turn, questions.c.created_at, questions.c.id)
-
-# Built once: a question is acknowledged only after these, and building them anew takes longer than
-# running them.
-_MINE = (questions.c.team == sa.bindparam("team")) & (questions.c.asker == sa.bindparam("asker"))
-_DAY = questions.c.created_at > sa.bindparam("since")
-# One that gave way to its later version waits no more.
-_OPEN = questions.c.status.in_(_UNFINISHED) & (questions.c.stop != "edited")
-_WAITING = questions.c.status == "waiting"
-_MOST = sa.func.max(questions.c.turn)
-_IS_CLAIMED = sa.select(claims.c.key).where(
-    claims.c.team == sa.bindparam("team"),
-    claims.c.key.in_(sa.bindparam("keys", expanding=True)),
-)
-_TURNS = sa.select(
-    sa.func.coalesce(
-        sa.select(sa.func.min(questions.c.turn)).where(_WAITING).scalar_subquery(),
-        sa.select(_MOST).scalar_subquery(),
-        0,
-    ).label("now"),
-    sa.select(_MOST).where(_MINE).scalar_subquery().label("last"),
-)
-_WAITING_OF_PERSON, _DAY_OF_PERSON, _DAY_OF_ALL = (
-    sa.select(sa.func.count()).select_from(questions).where(among)
-    for among in (_MINE & _OPEN, _MINE & _DAY, _DAY)
-)
-_NEW_QUESTION = questions.insert()
-
-
-class QuestionStatus(enum.StrEnum):
-    """Where a question stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"  # its asker got an apology
-    CANCELLED = "cancelled"
-
-
-class Stop(enum.StrEnum):
-    """Why no more of an answer is wanted."""
-
-    NO = ""
-    ASKED = "asked"  # the stop button
-    DELETED = "deleted"  # the question was deleted
-    EDITED = "edited"  # its author changed the question
-
-
-VOID = frozenset({Stop.DELETED, Stop.EDITED})
-"""The question doesn't stand any more as it was asked: nothing of its answer may."""
-
-
-class Refusal(enum.StrEnum):
-    """Why a question isn't taken; its asker is told."""
-
-    NO = ""
-    WAITING = "waiting"  # this person has too many waiting
-    PERSON_DAY = "person day"  # this person has asked enough today
-    DAY = "day"  # all together have
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many questions are taken; 0 is no limit."""
-
-    waiting_per_person: int = 0
-    per_person_and_day: int = 0
-    per_day: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class NewQuestion:
-    """A question as it comes in.
-
-    Attributes:
-        keys: What it is known by; where one of them was taken before, so was the question.
-        message_ts, thread_ts: Where the question stands and where its answer goes; "" for none.
-        request: What else its answer depends on, JSON-able.
-        version: When its author changed it last; "" where they didn't. A later version of the
-            same message takes the place of those before it, and an earlier one isn't taken.
-    """
-
-    team: str
-    channel: str
-    asker: str
-    keys: tuple[str, ...]
-    message_ts: str = ""
-    thread_ts: str = ""
-    request: Mapping[str, Any] = field(default_factory=dict)
-    version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A question that somebody works on.
-
-    Attributes:
-        id: Also the id of its answer.
-        reply: How far its delivery is, as `WorkQueue.save_reply` stored it.
-        attempts: How often it was taken, this time included.
-    """
-
-    id: str
-    team: str
-    channel: str
-    message_ts: str
-    thread_ts: str
-    asker: str
-    request: Mapping[str, Any]
-    reply: Mapping[str, Any]
-    attempts: int
-    created_at: datetime
-    stop: Stop
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What became of a new question.
-
-    Attributes:
-        id: "" where it was known already.
-        refusal: Why it is not answered; it is in the queue all the same, for its asker to be told.
-    """
-
-    id: str
-    refusal: Refusal = Refusal.NO
 
 
 class WorkQueue:
@@ -189,34 +62,14 @@ class WorkQueue:
         """
         self._put_at = time.monotonic()
         with reading(self._engine) as connection:  # most come twice; this waits for no writer
-            if self._is_claimed(connection, new.team, new.keys):
+            if is_claimed(connection, new.team, new.keys):
                 return Placed("")
         with writing(self._engine, lock="work") as connection:
             if not self._claim(connection, new.team, new.keys):
                 return Placed("")
-            if new.version and not _take_place(connection, new):
-                return Placed("")
-            refusal = _refusal(connection, new, limits or Limits())
-            row = {
-                "id": uuid.uuid4().hex,
-                "team": new.team,
-                "channel": new.channel,
-                "message_ts": new.message_ts,
-                "thread_ts": new.thread_ts,
-                "asker": new.asker,
-                "request": {**new.request, "refusal": refusal.value, _VERSION: new.version},
-                "reply": {},
-                "status": QuestionStatus.WAITING.value,
-                "stop": Stop.NO.value,
-                "turn": _turn(connection, new.team, new.asker),
-                "attempts": 0,
-                "holder": "",
-                "expires_at": 0.0,
-                "not_before": 0.0,
-                "created_at": datetime.now(UTC),
-            }
-            connection.execute(_NEW_QUESTION, row)
-            placed = Placed(str(row["id"]), refusal)
+            placed = admit(connection, new, limits or Limits())
+        if not placed.id:
+            return placed
         self._put_at = time.monotonic()
         with self._arrived:
             self._arrived.notify_all()
@@ -354,7 +207,7 @@ class WorkQueue:
             at |= questions.c.thread_ts == ts
             at &= ~_is_void()
         if why is not Stop.DELETED:
-            at &= questions.c.status.in_(_UNFINISHED)
+            at &= questions.c.status.in_(UNFINISHED)
         with writing(self._engine) as connection:
             statement = (
                 questions.update()
@@ -419,7 +272,7 @@ class WorkQueue:
         """Return how many questions wait and how many are being answered."""
         query = (
             sa.select(questions.c.status, sa.func.count())
-            .where(questions.c.status.in_(_UNFINISHED))
+            .where(questions.c.status.in_(UNFINISHED))
             .group_by(questions.c.status)
         )
         with reading(self._engine) as connection:
@@ -436,16 +289,12 @@ class WorkQueue:
 
     def _claim(self, connection: Connection, team: str, keys: Sequence[str]) -> bool:
         """Claim all keys or none."""
-        if self._is_claimed(connection, team, keys):
+        if is_claimed(connection, team, keys):
             return False
         now = datetime.now(UTC)
         rows = [{"team": team, "key": storable(key), "at": now} for key in keys]
         connection.execute(self._insert_claims, rows)
         return True
-
-    def _is_claimed(self, connection: Connection, team: str, keys: Sequence[str]) -> bool:
-        known = {"team": team, "keys": [storable(key) for key in keys]}
-        return connection.execute(_IS_CLAIMED, known).first() is not None
 
     def _hold(self, connection: Connection, task_id: str, now: sa.ColumnElement[float]) -> Row[Any]:
         """Enter that this process works on a question, and return it."""
@@ -469,12 +318,6 @@ class WorkQueue:
         )
 
 
-def _turn(connection: Connection, team: str, asker: str) -> int:
-    """Return the round of a new question; see the module."""
-    found = connection.execute(_TURNS, {"team": team, "asker": asker}).one()
-    return max(int(found.now), 0 if found.last is None else int(found.last) + 1)
-
-
 def _position(connection: Connection, row: Mapping[str, Any]) -> int:
     earlier = sa.tuple_(questions.c.turn, questions.c.created_at, questions.c.id) < sa.tuple_(
         sa.literal(row["turn"], questions.c.turn.type),
@@ -487,35 +330,6 @@ def _position(connection: Connection, row: Mapping[str, Any]) -> int:
 
 def _is_void() -> sa.ColumnElement[bool]:
     return questions.c.stop.in_([why.value for why in VOID])
-
-
-def _take_place(connection: Connection, new: NewQuestion) -> bool:
-    """Stop the earlier versions of a message's question; return False where this one is too late.
-
-    The caller holds the lock of the queue, so that of two versions the later one stays.
-    """
-    here = (questions.c.team == new.team) & (questions.c.channel == new.channel)
-    here &= questions.c.message_ts == new.message_ts
-    known = connection.execute(sa.select(questions.c.stop, questions.c.request).where(here))
-    for stop, request in known:
-        if stop == Stop.DELETED.value or request.get(_VERSION, "") >= new.version:
-            return False
-    still = here & questions.c.status.in_(_UNFINISHED)
-    connection.execute(questions.update().where(still).values(stop=Stop.EDITED.value))
-    return True
-
-
-def _refusal(connection: Connection, new: NewQuestion, limits: Limits) -> Refusal:
-    mine = {"team": new.team, "asker": new.asker}
-    day = {"since": datetime.now(UTC) - timedelta(days=1)}
-    for limit, refusal, counted, among in (
-        (limits.waiting_per_person, Refusal.WAITING, _WAITING_OF_PERSON, mine),
-        (limits.per_person_and_day, Refusal.PERSON_DAY, _DAY_OF_PERSON, mine | day),
-        (limits.per_day, Refusal.DAY, _DAY_OF_ALL, day),
-    ):
-        if limit and (connection.scalar(counted, among) or 0) >= limit:
-            return refusal
-    return Refusal.NO
 
 
 def _task(row: Row[Any]) -> Task:

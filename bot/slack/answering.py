@@ -24,7 +24,7 @@ from bot.slack.posting import Surroundings
 from bot.slack.request import FOR_ALL, ONLY_ASKER, SlackRequest, request_from_json
 from bot.slack.small_talk import SmallTalk, said_to, small_talk
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
-from bot.work import VOID, QuestionStatus, Refusal, Stop, Task
+from bot.task import VOID, QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 from training.errors import where_raised
 

@@ -18,7 +18,7 @@ from bot.slack.posts import Post
 from bot.slack.sight import saw_answer
 from bot.slack.views_votes import build_why_offer, with_tally
 from bot.slack.voting import Ballot, may_vote
-from bot.work import QuestionStatus
+from bot.task import QuestionStatus
 from training.errors import DatabaseError, FeedbackError, where_raised
 
 _POLL_SECONDS = 1.0

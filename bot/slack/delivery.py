@@ -21,7 +21,7 @@ from bot.slack.posts import Post, Posts
 from bot.slack.private_delivery import AskerDelivery, post_privately
 from bot.slack.request import SlackRequest
 from bot.slack.showing import GrowingPost, GrowingStream, StatusLine, stop_stream
-from bot.work import Task
+from bot.task import Task
 
 SaveReply = Callable[[Mapping[str, Any]], None]
 

@@ -26,7 +26,7 @@ from bot.slack.parts import Parts
 from bot.slack.people import Person, named
 from bot.slack.picture import digest_of, draw_png, in_words
 from bot.tables import pictures
-from bot.work import QuestionStatus
+from bot.task import QuestionStatus
 from ingestion.errors import IngestionError
 from training.database import reading, writing
 from training.errors import AdapterError

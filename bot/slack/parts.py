@@ -21,7 +21,8 @@ from bot.slack.people import People
 from bot.slack.places import Places
 from bot.slack.posts import Posts
 from bot.slack.voting import Ballots
-from bot.work import Limits, WorkQueue
+from bot.task import Limits
+from bot.work import WorkQueue
 from training.nights import NightRecord
 
 RunNight = Callable[..., NightRecord]

@@ -15,7 +15,7 @@ from bot.slack.blocks import Part, plain_blocks
 from bot.slack.clients import kind_of
 from bot.slack.elements import Block
 from bot.slack.pacing import Abilities, Pacing, impatient, is_outage
-from bot.work import Task
+from bot.task import Task
 
 T = TypeVar("T")
 

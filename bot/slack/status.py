@@ -18,7 +18,7 @@ from bot.slack.mrkdwn import escape
 from bot.slack.night_report import Standing, headline
 from bot.slack.parts import Parts
 from bot.slack.reports import build_report, moment
-from bot.work import QuestionStatus
+from bot.task import QuestionStatus
 from ingestion.errors import IngestionError
 from training.cron import night_trigger
 from training.errors import AdapterError, TrainingError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.conversation import Turn
 from bot.slack.parts import Parts
 from bot.slack.request import FileRef, RequestKind, request_from_json
-from bot.work import Task
+from bot.task import Task
 from training.records import AnswerRecord
 
 # Who asks about a message for themselves alone doesn't bring the bot into its thread.

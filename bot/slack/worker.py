@@ -14,7 +14,7 @@ from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.pacing import Abilities, Pacing, SlackBusyError, is_closed, is_outage
 from bot.slack.parts import Parts
 from bot.slack.posting import Surroundings
-from bot.work import QuestionStatus, Task
+from bot.task import QuestionStatus, Task
 from training.errors import DatabaseError, where_raised
 
 _POLL_SECONDS = 0.5

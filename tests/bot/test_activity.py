@@ -19,7 +19,8 @@ from bot.activity import (
     votes_of,
 )
 from bot.tables import questions
-from bot.work import NewQuestion, WorkQueue
+from bot.task import NewQuestion
+from bot.work import WorkQueue
 from tests.training.answers import make_answer
 from training.database import writing
 from training.feedback import Feedback

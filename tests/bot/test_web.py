@@ -15,8 +15,9 @@ from sqlalchemy.engine import Engine
 
 from bot.errors import SettingsError, SlackDownError
 from bot.metrics import DatabaseCollector, count_answer
+from bot.task import NewQuestion
 from bot.web import Pages, serve_web
-from bot.work import NewQuestion, WorkQueue
+from bot.work import WorkQueue
 from tests.training.answers import make_answer
 from training.adapters import AdapterRegistry
 from training.feedback import Feedback

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from bot.tables import claims, questions
-from bot.work import Limits, NewQuestion, Placed, QuestionStatus, Refusal, Stop, WorkQueue
+from bot.task import Limits, NewQuestion, Placed, QuestionStatus, Refusal, Stop
+from bot.work import WorkQueue
 from training.database import writing
 
 

@@ -11,7 +11,7 @@ from bot.slack.inline import mrkdwn_text
 from bot.slack.mrkdwn import question_in
 from bot.slack.parts import Parts
 from bot.slack.request import RequestKind, SlackRequest
-from bot.work import NewQuestion
+from bot.task import NewQuestion
 
 _USAGE = (
     "Write your question after the command, for example: "

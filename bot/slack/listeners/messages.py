@@ -19,7 +19,7 @@ from bot.slack.request import team_of as team_of
 from bot.slack.small_talk import small_talk
 from bot.slack.threads import takes_part
 from bot.slack.voting import moment_in
-from bot.work import NewQuestion, QuestionStatus, Stop
+from bot.task import NewQuestion, QuestionStatus, Stop
 
 # What people send; edits, joins and the like are no questions.
 _SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})

@@ -22,7 +22,7 @@ from bot.slack.request import FOR_ALL
 from bot.slack.sight import GONE
 from bot.slack.views_share import build_shared
 from bot.slack.voting import may_vote
-from bot.work import Task
+from bot.task import Task
 from training.records import AnswerRecord
 
 _NOT_YOURS = "Only who asked can share this answer."

@@ -23,7 +23,7 @@ from bot.slack.views_shortcut import (
     choice_in,
     question_typed,
 )
-from bot.work import NewQuestion
+from bot.task import NewQuestion
 
 ASK_ABOUT = "nightshift_ask_about"
 _MAX_METADATA = 3_000

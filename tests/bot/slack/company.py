@@ -20,7 +20,7 @@ from bot.slack.app import SlackBot
 from bot.slack.clients import Clients
 from bot.slack.parts import Parts, build_parts
 from bot.tables import questions
-from bot.work import NewQuestion, QuestionStatus
+from bot.task import NewQuestion, QuestionStatus
 from ingestion.documents import EVERYONE
 from ingestion.settings import SourceSettings
 from ingestion.sources.configured import build_sources

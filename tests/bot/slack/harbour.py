@@ -24,7 +24,8 @@ from bot.slack.people import named
 from bot.slack.posts import Post
 from bot.slack.request import RequestKind, SlackRequest
 from bot.tables import questions
-from bot.work import QuestionStatus, WorkQueue
+from bot.task import QuestionStatus
+from bot.work import WorkQueue
 from tests.bot.slack.server.model import Message
 from tests.bot.slack.server.slack import Slack, slack_workspace
 from tests.ingestion.stores import STORES, make_document, put

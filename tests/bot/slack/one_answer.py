@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from bot.tables import posts, questions
-from bot.work import QuestionStatus
+from bot.task import QuestionStatus
 from tests.bot.slack.server.model import Message
 from tests.bot.slack.server.slack import Slack
 from training.database import writing

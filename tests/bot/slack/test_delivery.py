@@ -19,7 +19,8 @@ from bot.slack.pacing import Abilities, Pacing, SlackBusyError
 from bot.slack.posting import Surroundings
 from bot.slack.posts import Posts
 from bot.slack.request import RequestKind, SlackRequest, request_from_json
-from bot.work import NewQuestion, Task, WorkQueue
+from bot.task import NewQuestion, Task
+from bot.work import WorkQueue
 from tests.bot.slack.sample_answers import passage, quoted, written
 from tests.bot.slack.server import limits
 from tests.bot.slack.server.model import Message

@@ -13,7 +13,7 @@ import pytest
 
 from bot.slack import answering
 from bot.slack.request import RequestKind, SlackRequest
-from bot.work import NewQuestion
+from bot.task import NewQuestion
 from tests.bot.slack.company import Company, company
 from tests.bot.terminal import HANDBOOK
 

@@ -24,7 +24,7 @@ from bot.assembly import Nightshift
 from bot.settings import Settings
 from bot.slack.people import named
 from bot.tables import ballots, questions
-from bot.work import QuestionStatus
+from bot.task import QuestionStatus
 from tests.bot.slack.mortal import Mortal, quiet_deaths
 from tests.bot.slack.one_answer import OPEN, assert_one_answer, leases_pass
 from tests.bot.slack.server.model import Json, Message

@@ -14,7 +14,7 @@ from bot.slack.blocks import Part, Reply
 from bot.slack.pacing import Abilities, Pacing
 from bot.slack.posting import Surroundings
 from bot.slack.views_share import build_shared, without_action
-from bot.work import QuestionStatus
+from bot.task import QuestionStatus
 from tests.bot.slack.harbour import LEAVE, TEXT, Harbour, button, harbour
 from tests.bot.slack.server.limits import check_message
 from tests.bot.slack.server.model import Message
