@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from bot.amounts import keeps_amounts_apart, numbers_of, without_thousands
+from bot.number_words import in_digits
 from bot.stems import ordered_stems
 from ingestion.index.words import UNSPACED
 
@@ -40,7 +41,7 @@ _LIMITS = frozenset(
 _HARMLESS = frozenset(
     "your yours they them their there these those this that with from have been were".split()
 )
-_SHORT_AMOUNTS = frozenset("all two six ten".split())  # that a sentence may not make up either
+_SHORT_AMOUNT = "all"  # that a sentence may not make up either
 
 
 def bears_out(unit: str, sentence: str, question: str) -> bool:
@@ -51,7 +52,8 @@ def bears_out(unit: str, sentence: str, question: str) -> bool:
         sentence: What was written.
         question: Its words, but not its numbers, may stand in for the unit's.
     """
-    unit, sentence = (_ITEM_NUMBER.sub("", text) for text in (unit, sentence))
+    unit, sentence = (in_digits(_ITEM_NUMBER.sub("", text)) for text in (unit, sentence))
+    question = in_digits(question)
     links = {link.rstrip(".,;:!?") for link in _LINK.findall(sentence)}
     return (
         numbers_of(sentence) <= numbers_of(unit)
@@ -90,7 +92,7 @@ def _own_words(sentence: str, unit: str, question: str) -> bool:
     telling = {
         stem
         for stem in _ordered(sentence)
-        if len(stem) >= _TELLING or stem in _SHORT_AMOUNTS or UNSPACED.match(stem)
+        if len(stem) >= _TELLING or stem == _SHORT_AMOUNT or UNSPACED.match(stem)
     }
     return bool(telling - _HARMLESS - set(_ordered(known)))
 

@@ -20,6 +20,12 @@ from bot.wording import bears_out, says_something
         ("The yearly bonus is 1,500 euros.", "Your yearly bonus is 1500 euros.", "my bonus?"),
         ("| Utrecht | 150 euros a night |", "Utrecht: 150 euros a night.", "hotels in Utrecht"),
         ("員工每年有二十五天的年假。", "員工每年有二十五天年假。", "年假有幾天"),
+        ("The trial takes 2 months.", "The trial takes two months.", "how long is the trial?"),
+        (
+            "Die Probezeit beträgt zwei Monate in Köln und drei Monate in Porto.",
+            "Die Probezeit beträgt drei Monate in Porto.",
+            "Wie lang ist die Probezeit in Porto?",
+        ),
         ("Die Hotline ist montags besetzt.", "Die Hotline ist montags besetzt.", "wann?"),
     ],
 )
@@ -46,6 +52,11 @@ def test_a_unit_bears_out_what_says_the_same(unit: str, sentence: str, question:
         (
             "The trial period is 2 months in Utrecht and 3 months in Porto and Toronto.",
             "The trial period in Utrecht is 2 months in Porto and Toronto.",
+            "how long is the trial period in Utrecht?",
+        ),
+        (
+            "The trial period is two months in Utrecht and three months in Porto.",
+            "The trial period is three months in Utrecht.",
             "how long is the trial period in Utrecht?",
         ),
         # A number that only counts the items.
