@@ -195,6 +195,7 @@ def _bolt_app(
     client: WebClient, settings: SlackSettings, installations: Installations | None
 ) -> App:
     return App(
+        name="nightshift",  # else Bolt looks for a name in the source of all frames, for long
         client=client,
         oauth_settings=installations.flow_settings() if installations else None,
         signing_secret=settings.signing_secret.get_secret_value() or None,
