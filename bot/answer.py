@@ -12,7 +12,7 @@ from functools import partial
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
 from bot.attachments import hits_in, merged
-from bot.conversation import Turn, clean_question, standalone_question
+from bot.conversation import Turn, clean_question, leant_on, standalone_question
 from bot.passages import Passage, choose_passages
 from bot.prompt import PromptPassage, render_prompt
 from bot.respond import AnswerText, Response, quote, refuse, write
@@ -61,6 +61,7 @@ class Answer:
     """An answer, complete.
 
     Attributes:
+        leans_on: The earlier turns whose questions stand in `standalone`.
         text: Markdown; ``[1]`` marks the first source.
         refused: The documents don't say. `sources` are then the nearest pages.
         shown: All passages that were quoted or that the model read, cited or not.
@@ -73,6 +74,7 @@ class Answer:
     id: str
     question: Question
     standalone: str
+    leans_on: tuple[Turn, ...]
     text: str
     refused: bool
     confidence: Confidence
@@ -92,6 +94,7 @@ class _State:
 
     question: Question
     standalone: str = ""
+    leans_on: tuple[Turn, ...] = ()
     hits: tuple[Hit, ...] = ()
     generation: str = ""
     confidence: Confidence = Confidence.NONE
@@ -141,7 +144,8 @@ class Answerer:
 
     def _standalone(self, question: Question) -> _State:
         cleaned = clean_question(question.text)
-        return _State(question, standalone=standalone_question(cleaned, question.history))
+        leans_on = leant_on(cleaned, question.history)
+        return _State(question, standalone_question(cleaned, leans_on), leans_on)
 
     def _retrieve(self, state: _State) -> _State:
         since = time.monotonic()
@@ -226,6 +230,7 @@ def _finish(state: _State, response: Response, first: float) -> Answer:
         id=state.question.id or uuid.uuid4().hex,
         question=state.question,
         standalone=state.standalone,
+        leans_on=state.leans_on,
         text=response.text,
         refused=response.refused,
         confidence=Confidence.NONE if response.refused else state.confidence,

@@ -33,10 +33,15 @@ _OPENING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One earlier question of the thread with the answer that it got."""
+    """One earlier question of the thread with the answer that it got.
+
+    Attributes:
+        asker: Whose words the question is, by their stable id.
+    """
 
     question: str
     answer: str
+    asker: str
 
 
 def clean_question(text: str) -> str:
@@ -64,17 +69,24 @@ def clean_question(text: str) -> str:
     return cleaned
 
 
-def standalone_question(question: str, history: Sequence[Turn]) -> str:
-    """Return the question with what it leaves out, taken from the thread.
+def leant_on(question: str, history: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Return the last turns of the thread without which a question says too little.
 
     A question that is short, starts with a conjunction or points back ("and for contractors?",
-    "how do I claim it?") is put behind the question before it, which is itself made to stand
-    alone. A language model could rewrite it; the default one is too small to be trusted with it.
+    "how do I claim it?") leans on the question before it, and on what that leans on.
     """
     if not history or not _depends(question):
-        return question
-    before = standalone_question(history[-1].question, history[:-1])
-    return f"{before} {question}"[-MAX_QUESTION_CHARACTERS:]
+        return ()
+    return (*leant_on(history[-1].question, history[:-1]), history[-1])
+
+
+def standalone_question(question: str, leans_on: Sequence[Turn]) -> str:
+    """Return the question behind those that it leans on, so that it stands alone.
+
+    A language model could rewrite it; the default one is too small to be trusted with it.
+    """
+    words = " ".join([*(turn.question for turn in leans_on), question])
+    return words[-MAX_QUESTION_CHARACTERS:]
 
 
 def _depends(question: str) -> bool:

@@ -34,6 +34,7 @@ def record_of(answer: Answer, asked_at: datetime) -> AnswerRecord:
         model=answer.model,
         adapter=answer.adapter,
         timings=answer.timings,
+        earlier_askers=tuple(dict.fromkeys(turn.asker for turn in answer.leans_on)),
     )
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from training.database import reading, writing
@@ -21,7 +20,7 @@ from training.records import Pair, PairStatus, Split
 from training.rows import messages_to_json, pair_from_row, pair_to_row
 from training.rules import CountTokens
 from training.settings import PairSettings
-from training.tables import answers, opt_outs, pairs, storable
+from training.tables import pairs, storable
 
 MAX_ANSWER = 8_000
 
@@ -124,15 +123,12 @@ class PairStore:
     def selection(self, settings: PairSettings) -> TrainingPairs:
         """Return what may be trained on and judged by now; see `training.pairs.training_pairs`.
 
-        Whoever opted out since the last curation is left out too.
+        Whoever opted out since the last curation is left out too, also of what a person approved.
         """
-        left_out = (
-            sa.select(answers.c.id)
-            .join(opt_outs, opt_outs.c.person == answers.c.asker)
-        )  # fmt: skip
-        query = pairs.select().where(pairs.c.answer_id.not_in(left_out))
         with reading(self._engine) as connection:
-            found = [pair_from_row(row) for row in connection.execute(query)]
+            left_out = {each.record.id for each in rated_answers(connection) if each.opted_out}
+            rows = connection.execute(pairs.select()).all()
+        found = [pair_from_row(row) for row in rows if row.answer_id not in left_out]
         return training_pairs(found, settings.include_private, settings.near_duplicate)
 
 

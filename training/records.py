@@ -73,6 +73,7 @@ class AnswerRecord:
         style: "quoted" or "written". refused: The documents do not say.
         adapter: Version of the adapter, or "" for the bare base model.
         timings: Seconds by step.
+        earlier_askers: Whose earlier questions of the conversation stand in `standalone` too.
     """
 
     id: str
@@ -91,6 +92,7 @@ class AnswerRecord:
     model: str
     adapter: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    earlier_askers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ class RatedAnswer:
 
     Attributes:
         correction: The newest approved one, else the newest that waits, else None.
-        opted_out: The asker, or who wrote the correction, doesn't want to be learnt from.
+        opted_out: Somebody whose words are in it doesn't want to be learnt from: who asked, who
+            asked before in the conversation what the question leans on, or who corrected.
     """
 
     record: AnswerRecord

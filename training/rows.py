@@ -25,12 +25,15 @@ def answer_to_row(record: AnswerRecord) -> dict[str, Any]:
     """Return the columns of an answer."""
     row = _columns(record)
     row["timings"] = dict(record.timings)
+    row["earlier_askers"] = [storable(asker) for asker in record.earlier_askers]
     return row
 
 
 def answer_from_row(row: Row[Any]) -> AnswerRecord:
     """Return the answer that a row holds."""
-    return AnswerRecord(**_fields(row))
+    values = _fields(row)
+    values["earlier_askers"] = tuple(values["earlier_askers"])
+    return AnswerRecord(**values)
 
 
 def pair_to_row(pair: Pair) -> dict[str, Any]:

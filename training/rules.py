@@ -104,7 +104,9 @@ def personal_data(text: str, known: str) -> bool:
 
 
 def _opted_out(case: _Case) -> str:
-    return "The asker doesn't want to be learnt from." if case.rated.opted_out else ""
+    if not case.rated.opted_out:
+        return ""
+    return "Somebody whose words are in it doesn't want to be learnt from."
 
 
 def _private(case: _Case) -> str:

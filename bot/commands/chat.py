@@ -150,7 +150,7 @@ class Chat:
         finally:
             _close(events)
         self._last = answer
-        self._history = [*self._history, Turn(text, answer.text)][-_REMEMBERED:]
+        self._history = [*self._history, Turn(text, answer.text, question.asker)][-_REMEMBERED:]
         show_sources(answer, self._console)
         self._console.print()
 

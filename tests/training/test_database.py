@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
 import bot.tables  # registers its tables with the metadata
+from tests.training.answers import make_answer
 from training.database import (
     MIGRATIONS,
     SCHEMA_VERSION,
@@ -24,6 +25,7 @@ from training.database import (
     writing,
 )
 from training.errors import DatabaseError
+from training.feedback import Feedback
 from training.lease import Lease
 from training.tables import metadata, opt_outs
 
@@ -50,6 +52,26 @@ def test_migrating_again_changes_nothing(database: Engine) -> None:
     migrate(database)
     with reading(database) as connection:
         assert connection.scalar(sa.select(opt_outs.c.person)) == "ada"
+
+
+def test_of_follow_ups_stored_before_all_who_asked_in_the_thread_count(database_url: str) -> None:
+    engine = open_database(database_url)
+    asked = [
+        ("ada", "T1:C1:1", "How many days of leave?", "How many days of leave?"),
+        ("bob", "T1:C1:1", "and paid?", "How many days of leave? and paid?"),
+        ("cy", "T1:C1:1", "Where is the printer?", "Where is the printer?"),
+        ("eve", "", "printer ", "printer"),
+    ]
+    for number, (asker, conversation, question, standalone) in enumerate(asked):
+        changes = {"conversation": conversation, "question": question, "standalone": standalone}
+        Feedback(engine).record_answer(make_answer(number, asker=asker, **changes))
+    with writing(engine) as connection:
+        connection.execute(sa.text("ALTER TABLE answers DROP COLUMN earlier_askers"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
+    migrate(engine)
+    found = [set(Feedback(engine).answer(f"answer-{n}").earlier_askers) for n in range(4)]
+    assert found == [set(), {"ada", "bob", "cy"}, set(), set()]
+    engine.dispose()
 
 
 @pytest.mark.slow

@@ -178,6 +178,19 @@ def test_who_opts_out_is_not_learnt_from_by_their_corrections_either(
             assert [each.opted_out for each in rated_answers(connection)] == [opted_out]
 
 
+def test_who_opts_out_is_not_learnt_from_by_what_others_asked_after_them_either(
+    feedback: Feedback, database: Engine
+) -> None:
+    made = make_answer(1, asker="bob", earlier_askers=("ada", "cy"))
+    feedback.record_answer(made)
+    assert feedback.answer(made.id) == made
+    feedback.vote(made.id, "eve", 1)
+    for opted_out in (True, False):
+        feedback.opt_out("ada", opted_out)
+        with reading(database) as connection:
+            assert [each.opted_out for each in rated_answers(connection)] == [opted_out]
+
+
 def test_opting_out_and_in_again(feedback: Feedback) -> None:
     feedback.opt_out("ada", True)
     feedback.opt_out("ada", True)

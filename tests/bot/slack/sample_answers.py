@@ -46,6 +46,7 @@ def _answer(response: object, confidence: Confidence, name: str) -> Answer:
         id=name,
         question=Question("how much may a hotel cost?"),
         standalone="how much may a hotel cost?",
+        leans_on=(),
         text=response.text,
         refused=response.refused,
         confidence=confidence,
