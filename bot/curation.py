@@ -47,19 +47,23 @@ def usable_pairs(nightshift: Nightshift) -> TrainingPairs:
     return still_open(selection, states, _still_says(nightshift.index, states))
 
 
-def open_to_everyone(nightshift: Nightshift, sources: Sequence[SourceRecord]) -> bool:
-    """Return whether everyone could and may now read all of these, and they still say the same.
+def open_to_everyone(nightshift: Nightshift) -> Callable[[Sequence[SourceRecord]], bool]:
+    """Return what says whether everyone could and may now read all of some sources.
+
+    They must still say the same, too. The index is asked once who may read what, for all that is
+    judged by it: judge at once.
 
     Raises:
-        IndexStoreError: The index can't be asked.
+        IndexStoreError: The index can't be asked; nor may it be later, by what is returned.
     """
-    if any(source.restricted for source in sources):
-        return False
     states = nightshift.index.states()
     still_says = _still_says(nightshift.index, states)
-    return all(
-        _is_open(states.get(source.document_id)) and still_says(source) for source in sources
-    )
+
+    def is_open(source: SourceRecord) -> bool:
+        now = states.get(source.document_id)
+        return not source.restricted and _is_open(now) and still_says(source)
+
+    return lambda sources: all(map(is_open, sources))
 
 
 def estimated_tokens(text: str) -> int:

@@ -93,7 +93,7 @@ def build_pairs_message(
         corrections: The corrections that wait, each with the answer that it corrects.
         page: From 0; the last one where there are fewer.
         note: What was just decided, in mrkdwn.
-        hidden: How many corrections aren't shown, since their answers were private.
+        hidden: How many pairs and corrections aren't shown, since not everyone may see them.
     """
     items = waiting_items(pairs, corrections)
     last = max(0, (len(items) - 1) // PER_PAGE)
@@ -106,8 +106,8 @@ def build_pairs_message(
     if hidden:
         blocks.append(
             context(
-                f"Not shown: {counted(hidden, 'correction')} of answers that not everyone may see; "
-                "these don't train."
+                f"Not shown: {counted(hidden, 'item')} from answers or pages that not everyone may "
+                "see now; such things don't train."
             )
         )
     if last:

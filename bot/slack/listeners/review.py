@@ -10,7 +10,7 @@ from typing import Any
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.curation import curate_votes
+from bot.curation import curate_votes, open_to_everyone
 from bot.slack.blocks import Part
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.mrkdwn import escape
@@ -45,7 +45,7 @@ from training.records import AnswerRecord, Audience, Correction, Pair, PairStatu
 
 _LONGEST = min(MAX_CORRECTION, MAX_ANSWER)
 _ADMINS_ONLY = "Only admins of Nightshift review pairs."
-_DECIDED = "Somebody has decided on that one already."
+_DECIDED = "Somebody has decided on that one already, or not everyone may see it any more."
 
 
 def register(app: App, parts: Parts) -> None:
@@ -89,30 +89,39 @@ def pairs_message(parts: Parts, page: int = 0, note: str = "") -> Part:
     """Return what waits for a review now, with its buttons. For admins only: check before.
 
     Raises:
-        DatabaseError: The database can't be used.
+        DatabaseError, IndexStoreError: A store can't be used.
     """
     pairs, corrections, hidden = _waiting(parts)
     return build_pairs_message(pairs, corrections, page, note=note, hidden=hidden)
 
 
 def _waiting(parts: Parts) -> tuple[list[Pair], list[tuple[Correction, AnswerRecord]], int]:
-    """Return the pairs and corrections to show, and how many of private answers are not shown."""
+    """Return the pairs and corrections to show, and how many are not shown.
+
+    Who reviews may not read every page. So what is shown is what everyone could see and may see
+    now: a page may have been closed since, or have lost a passage.
+    """
     nightshift = parts.nightshift
     settings = nightshift.settings.pairs
     curate_votes(nightshift.database, settings)
+    pairs = nightshift.pairs.list(PairStatus.PENDING)
     feedback = nightshift.feedback
     found = [(each, feedback.answer(each.answer_id)) for each in _corrections(parts)]
-    shown = [pair for pair in found if settings.include_private or not _is_private(pair[1])]
-    return nightshift.pairs.list(PairStatus.PENDING), shown, len(found) - len(shown)
+    if settings.include_private:
+        return pairs, found, 0
+    is_open = open_to_everyone(nightshift)
+    shown_pairs = [each for each in pairs if _is_public(each) and is_open(each.sources)]
+    shown = [each for each in found if _is_public(each[1]) and is_open(each[1].sources)]
+    hidden = len(waiting_items(pairs, found)) - len(waiting_items(shown_pairs, shown))
+    return shown_pairs, shown, hidden
 
 
 def _corrections(parts: Parts) -> list[Correction]:
     return parts.nightshift.feedback.corrections(PairStatus.PENDING)
 
 
-def _is_private(answer: AnswerRecord) -> bool:
-    restricted = any(source.restricted for source in answer.sources)
-    return answer.audience is not Audience.PUBLIC or restricted
+def _is_public(seen: AnswerRecord | Pair) -> bool:
+    return seen.audience is Audience.PUBLIC
 
 
 def _may_review(parts: Parts, client: WebClient, origin: Origin) -> bool:

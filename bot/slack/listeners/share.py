@@ -119,7 +119,7 @@ def _has_open_sources(parts: Parts, record: AnswerRecord) -> bool:
     """
     if not record.sources:
         return record.refused
-    return open_to_everyone(parts.nightshift, record.sources)
+    return open_to_everyone(parts.nightshift)(record.sources)
 
 
 def _post(parts: Parts, client: WebClient, task: Task, reply: Reply) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from bot.slack.blocks import Part
 from bot.slack.listeners.review import _DECIDED, _store, pairs_message
 from bot.slack.origin import Origin
 from bot.slack.views_review import CORRECTION, Waiting
+from ingestion.documents import EVERYONE, hash_of
 from tests.bot.slack.harbour import Harbour, harbour
 from tests.bot.slack.server.model import Message
 from training.records import Audience, Correction, PairStatus
@@ -115,7 +117,7 @@ def test_what_somebody_else_decided_is_not_decided_twice(at: Harbour) -> None:
     at.slack.click(at.ada, first, "nightshift_pair_reject")
     at.wait_for_text(first, "Correction rejected")
     at.slack.click(at.ada, second, "nightshift_pair_approve")
-    at.wait_for_text(second, "Somebody has decided on that one already.")
+    at.wait_for_text(second, "Somebody has decided on that one already")
 
 
 def test_a_correction_that_vanished_while_it_was_decided_is_told(at: Harbour) -> None:
@@ -128,7 +130,53 @@ def test_private_answers_are_not_shown_to_admins(at: Harbour) -> None:
     corrected(at, "You earn 90,000.", audience=Audience.PRIVATE)
     shown = listed(at, pairs_message(at.parts))
     assert "90,000" not in shown.visible_text
-    assert "Not shown: 1 correction of answers that not everyone may see" in shown.visible_text
+    assert "Not shown: 1 item from answers or pages that not everyone" in shown.visible_text
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Harbour]:
+    with harbour(tmp_path) as running:
+        yield running
+
+
+def let_read(at: Harbour, *names: str) -> None:
+    index = at.parts.nightshift.index
+    index.set_acl("handbook:leave.md", names, hash_of(list(names)))
+
+
+def test_what_rests_on_a_page_that_was_closed_since_is_not_shown(fresh: Harbour) -> None:
+    answer, message = fresh.answer(question="Who calls carol@harbour.example?")
+    fresh.slack.click(fresh.bob, message, "nightshift_vote", "positive")
+    fresh.wait_for_votes(answer, 1, 0)
+    corrected(fresh, "You get 33 days.")
+    for readers, shown in (((EVERYONE,), True), (("hr",), False), ((EVERYONE,), True)):
+        let_read(fresh, *readers)
+        text = listed(fresh, pairs_message(fresh.parts)).visible_text
+        assert [words in text for words in ("33 days", "carol@")] == [shown, shown]
+        assert ("Not shown: 2 items" in text) is not shown
+
+
+def test_what_rests_on_a_page_that_was_closed_since_is_not_approved(fresh: Harbour) -> None:
+    answer = corrected(fresh, "You get 34 days.")
+    shown, edited = (listed(fresh, pairs_message(fresh.parts)) for _ in range(2))
+    fresh.slack.click(fresh.ada, edited, "nightshift_pair_edit")
+    view = fresh.slack.wait_for_view(fresh.ada, "nightshift_pair_edited")
+    let_read(fresh, "hr")
+    fresh.slack.click(fresh.ada, shown, "nightshift_pair_approve")
+    assert fresh.slack.submit(fresh.ada, view, {"answer0": {"text": "35 days."}}) is None
+    for message in (shown, edited):
+        fresh.wait_for_text(message, "or not everyone may see it any more.")
+        assert "34 days" not in message.visible_text
+    assert [each.status for each in correction_of(fresh, answer)] == [PairStatus.PENDING]
+
+
+def test_who_lets_private_answers_train_reviews_them_too(fresh: Harbour) -> None:
+    nightshift = fresh.parts.nightshift
+    pairs = nightshift.settings.pairs.model_copy(update={"include_private": True})
+    nightshift.settings = nightshift.settings.model_copy(update={"pairs": pairs})
+    corrected(fresh, "You get 36 days.", audience=Audience.PRIVATE)
+    let_read(fresh, "hr")
+    assert "36 days" in listed(fresh, pairs_message(fresh.parts)).visible_text
 
 
 def test_paging(at: Harbour) -> None:
