@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.errors import PERSON_ERRORS
-from bot.settings import Settings, SlackSettings
+from bot.settings import ANY_TEAM, Settings, SlackSettings
 from bot.source_names import known_names
 from training.cron import night_trigger
 
@@ -32,6 +32,7 @@ _NEWEST_TESTED = (3, 13)
 _CHANNEL_ID = r"[CG][A-Z0-9]{8,}"
 _CHANNEL = re.compile(rf"#[\w.-]+|{_CHANNEL_ID}")
 _PERSON = re.compile(r"[UWS][A-Z0-9]{8,}")
+_TEAM = re.compile(r"T[A-Z0-9]{8,}")
 _HANDLE = re.compile(r"@?[a-z0-9][\w.-]*")
 _ALL_SOURCES = "*"
 _TOKEN_FORMS = {
@@ -179,7 +180,21 @@ def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
     if wanted and not slack.admins:
         text = "No slack.admins: nobody may use the admin commands."
         yield Finding("Slack", Level.NOTE, text, "Write user ids or user groups there.")
+    if slack.client_id:
+        yield _teams(slack)
     yield from _admin_channel(slack, wanted)
+
+
+def _teams(slack: SlackSettings) -> Finding:
+    named = sorted({slack.admin_team, *slack.teams} - {""})
+    if not named:
+        text = "slack.client_id lets workspaces install the bot, but none is named."
+        mend = "Write their ids (T…) into slack.teams, or that of one into slack.admin_team."
+        return Finding("Slack", Level.PROBLEM, text, mend)
+    if ANY_TEAM in named:
+        text = "Any workspace of Slack may install the bot, and reads what everyone may read."
+        return Finding("Slack", Level.NOTE, text, "Unless you mean that, name them in slack.teams.")
+    return Finding("Slack", Level.OK, f"{', '.join(named)} may install the bot")
 
 
 def _admin_channel(slack: SlackSettings, wanted: bool) -> Iterator[Finding]:
@@ -210,12 +225,14 @@ def slack_names(settings: Settings) -> Iterator[Finding]:
         for name in names
         if not _PERSON.fullmatch(name) and not (where == "slack.admins" and _HANDLE.fullmatch(name))
     ]
+    teams = [name for name in slack.teams if name != ANY_TEAM and not _TEAM.fullmatch(name)]
+    wrong += [f"'{name}' in slack.teams" for name in teams]
     if slack.expert_channel and not _CHANNEL.fullmatch(slack.expert_channel):
         wrong.append(f"'{slack.expert_channel}' in slack.expert_channel")
     ids = [channel.channel for channel in slack.channels]
     wrong += [f"'{name}' in slack.channels" for name in ids if not re.fullmatch(_CHANNEL_ID, name)]
     for text in wrong:
-        mend = "Write ids: U… of a person, S… of a user group, C… of a channel."
+        mend = "Write ids: U… of a person, S… of a user group, C… of a channel, T… of a workspace."
         yield Finding("Slack", Level.PROBLEM, f"{text} is no id of Slack.", mend)
     for name in sorted({name for name in ids if ids.count(name) > 1}):
         text = f"slack.channels names {name} more than once; the first one holds."

@@ -27,6 +27,8 @@ ENV_PREFIX = "NIGHTSHIFT_"
 
 FollowUp = Literal["always", "mentioned", "never"]
 Visibility = Literal["thread", "asker"]
+ANY_TEAM = "*"
+"""In `slack.teams`: every workspace."""
 
 
 def _from(variable: str, description: str) -> Any:
@@ -96,6 +98,11 @@ class SlackSettings(BaseModel):
         description="With several workspaces: the id of the one that has this channel. Only there "
         "do user groups' handles and addresses open pages; elsewhere ids do.",
     )
+    teams: list[str] = Field(
+        default_factory=list,
+        description="With several workspaces: ids of those that may install it and are served, "
+        "besides admin_team; '*': any that finds the page.",
+    )
     experts: list[str] = Field(
         default_factory=list, description="Who is asked where a channel names nobody."
     )
@@ -121,6 +128,10 @@ class SlackSettings(BaseModel):
     waiting_per_person: int = Field(5, ge=0, description="Waiting questions of one person; 0: any.")
     per_person_and_day: int = Field(200, ge=0, description="Questions in 24 hours; 0: any number.")
     per_day: int = Field(0, ge=0, description="Questions of all in 24 hours; 0: any number.")
+
+    def serves(self, team: str) -> bool:
+        """Return whether a workspace may install the bot, and is answered where it has (OAuth)."""
+        return ANY_TEAM in self.teams or team in {self.admin_team, *self.teams} - {""}
 
     def missing(self) -> list[str]:
         """Return the variables that this way of reaching Slack needs and that aren't set."""

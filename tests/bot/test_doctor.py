@@ -62,8 +62,21 @@ def test_several_workspaces_need_more_than_an_id() -> None:
     found = list(slack_tokens(SlackSettings.model_validate(several)))
     assert "CLIENT_SECRET" in found[0].text
     assert "SIGNING_SECRET" in found[0].text
-    assert "slack.admin_team" in found[1].text
-    assert [each.level for each in found] == [Level.NOTE, Level.PROBLEM]
+    assert "none is named" in found[1].text
+    assert "slack.teams" in found[1].mend
+    assert "slack.admin_team" in found[2].text
+    assert [each.level for each in found] == [Level.NOTE, Level.PROBLEM, Level.PROBLEM]
+
+
+def test_who_may_install_it_is_named() -> None:
+    several = {"client_id": "1.2", "admin_team": "T0123456789"}
+    for teams, level, text in (
+        ([], Level.OK, "T0123456789 may install"),
+        (["T0123456788"], Level.OK, "T0123456788, T0123456789 may install"),
+        (["*"], Level.NOTE, "Any workspace"),
+    ):
+        found = slack_tokens(SlackSettings.model_validate({**several, "teams": teams}))
+        assert [each.level for each in found if text in each.text] == [level]
 
 
 def asked(slack: Slack, **changes: str) -> list[Finding]:
@@ -116,6 +129,7 @@ def test_names_in_slacks_settings_have_the_form_of_ids(tmp_path: Path) -> None:
     assert named(tmp_path, **good) == []
     assert "'it-help' in slack.experts" in named(tmp_path, experts=["it-help"])[0]
     assert "'#people' in slack.channels" in named(tmp_path, channels=[{"channel": "#people"}])[0]
+    assert "'Quay' in slack.teams" in named(tmp_path, teams=["Quay", "*", "T0123456789"])[0]
     assert "'#people' in slack.channels" not in str(named(tmp_path, channels=[channel]))
     assert "more than once" in named(tmp_path, channels=[channel, channel])[0]
     wrong = named(tmp_path, channels=[{**channel, "sources": ["handbok", "*"]}])

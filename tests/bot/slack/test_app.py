@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slack_bolt import BoltRequest
+from slack_bolt import App, BoltRequest
 from slack_bolt.oauth import OAuthFlow
 from slack_bolt.response import BoltResponse
 
@@ -218,7 +218,8 @@ def test_an_organizations_workspace_installs_it_and_the_organization_cannot(
 ) -> None:
     team = slack.add_workspace("Quay")
     secrets = {"client_id": slack.client_id, "client_secret": slack.client_secret}
-    parts = make_parts(bot_token="", signing_secret=slack.signing_secret, **secrets)
+    secrets |= {"bot_token": "", "signing_secret": slack.signing_secret}
+    parts = make_parts(**secrets, teams=[team.id])
     installed = Installations(parts.settings, parts.nightshift.database)
     flow = build_app(parts, installed).oauth_flow
     assert flow is not None
@@ -230,6 +231,57 @@ def test_an_organizations_workspace_installs_it_and_the_organization_cannot(
     assert install(flow, slack.oauth_code(team, "E0HARBOURS")).status == 200
     assert installed.token_of(team.id) == team.bot_token
     assert installed.token_of("T0OTHER000") is None
+
+
+@pytest.mark.parametrize("named", ["teams", "admin_team"])
+def test_only_workspaces_that_are_named_install_it_and_are_served(
+    slack: Slack, make_parts: MakeParts, named: str
+) -> None:
+    quay, pier = slack.add_workspace("Quay"), slack.add_workspace("Pier")
+    secrets = {"client_id": slack.client_id, "client_secret": slack.client_secret}
+    secrets |= {"bot_token": "", "signing_secret": slack.signing_secret, "mode": "http"}
+
+    def begin(**who: Any) -> tuple[Installations, App]:
+        parts = make_parts(**secrets, **who)
+        installed = Installations(parts.settings, parts.nightshift.database)
+        return installed, build_app(parts, installed)
+
+    def heard(app: App) -> list[str]:
+        """Let somebody in each workspace press a button; return those that are listened to."""
+        teams: list[str] = []
+        app.action("press")(lambda ack, body: [ack(), teams.append(body["team"]["id"])])
+        for team in (quay, pier):
+            press = {"type": "button", "action_id": "press", "block_id": "b"}
+            body = {"type": "block_actions", "actions": [press], "team": {"id": team.id}}
+            body["user"] = {"id": "U0BEA00000", "team_id": team.id}
+            app.dispatch(BoltRequest(body=body, mode="socket_mode"))
+        return teams
+
+    only_quay = {named: [quay.id] if named == "teams" else quay.id}
+    installed, app = begin(**only_quay)
+    assert app.oauth_flow is not None
+    assert install(app.oauth_flow, slack.oauth_code(quay)).status == 200
+    refused = install(app.oauth_flow, slack.oauth_code(pier))
+    assert refused.status == 400
+    assert "isn't among those that may use this bot" in refused.body
+    assert installed.token_of(pier.id) is None
+    # Any other one too, where an admin wants that.
+    everybody, app = begin(teams=["*"])
+    assert app.oauth_flow is not None
+    assert install(app.oauth_flow, slack.oauth_code(pier)).status == 200
+    assert everybody.token_of(pier.id) == pier.bot_token
+    assert heard(app) == [quay.id, pier.id]
+    # And no longer: its token is still stored, but nobody there is answered.
+    installed, app = begin(**only_quay)
+    assert (installed.token_of(quay.id), installed.token_of(pier.id)) == (quay.bot_token, None)
+    assert heard(app) == [quay.id]
+
+
+def test_without_a_named_workspace_it_does_not_start(make_parts: MakeParts) -> None:
+    parts = make_parts(client_id="1.2", client_secret="s")
+    with pytest.raises(SettingsError, match="none is named") as caught:
+        Installations(parts.settings, parts.nightshift.database)
+    assert "slack.teams" in caught.value.mend
 
 
 def test_the_token_of_an_organization_is_refused(slack: Slack, make_parts: MakeParts) -> None:

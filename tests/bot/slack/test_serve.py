@@ -138,6 +138,7 @@ def test_several_workspaces_install_it(indexed: Path, slack: Slack) -> None:
     teams = [slack.add_workspace("Quay"), slack.add_workspace("Pier")]
     oauth = {"SLACK__CLIENT_ID": slack.client_id, "SLACK__CLIENT_SECRET": slack.client_secret}
     secret = {"SLACK__SIGNING_SECRET": slack.signing_secret}
+    oauth["SLACK__TEAMS"] = json.dumps([team.id for team in teams])
     with served(indexed, slack, SLACK__MODE="http", **oauth, **secret) as bot:
         slack.use_http(f"http://127.0.0.1:{bot.port}/slack/events")
         for team in teams:
