@@ -36,6 +36,8 @@ _TAG = re.compile(r"<(?=[!/?@#A-Za-z])")
 _BARE = re.compile(r"(?:https?://|www\.|mailto:)[^\s<>|\"`\u2060]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'*_~"
 _AFTER_URL = re.compile(r"\Z|[\s)>\]\"'|<`\\]|[.,;:!?](?:\Z|[\s)\]\"'])|[*_~]{1,3}(?:\Z|\s)")
+# What stood in another mark must not become part of it: a command, a link, an escaped fence.
+_OPEN_END = re.compile(r"(?:<|&lt;|&#0*60;|&#x0*3c;|[@\]\\])\Z", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # Markdown takes a line's end for a space, Slack for a new line; after a short one it may be meant.
 _WRAPPED = 60
@@ -48,16 +50,18 @@ _ESCAPES = frozenset(f"\\{sign}" for sign in "*_~`#+-.|\\")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A text in three forms.
+    """A text in four forms.
 
     Attributes:
         markdown: For `markdown` blocks and streams.
         mrkdwn: For `text`, sections and contexts.
+        flat: mrkdwn without emphasis and link targets, for within an emphasis.
         plain: Without any marks, not escaped.
     """
 
     markdown: str
     mrkdwn: str
+    flat: str
     plain: str
 
 
@@ -92,7 +96,7 @@ def render(text: str, links: LinkRule) -> Shown:
     """
     pen = _Pen(links)
     pen.write(_PARSER.parseInline(text)[0].children or [])
-    return Shown("".join(pen.markdown), "".join(pen.mrkdwn), "".join(pen.plain))
+    return Shown(*map("".join, (pen.markdown, pen.mrkdwn, pen.flat, pen.plain)))
 
 
 def calm(text: str) -> str:
@@ -135,26 +139,21 @@ def mrkdwn_text(text: str) -> str:
     return escape(_EVERYBODY.sub(f"@{JOINER}", text.replace("`", _NO_TICK)))
 
 
-def mrkdwn_words(text: str, links: LinkRule) -> str:
-    """Return words without marks as mrkdwn shows them: an address acts only if it may be a link."""
-    pen = _Pen(links)
-    pen.text(text)
-    return "".join(pen.mrkdwn)
-
-
 @dataclass(slots=True)
 class _Pen:
-    """Writes the three forms at once."""
+    """Writes the four forms at once."""
 
     links: LinkRule
     markdown: list[str] = field(default_factory=list)
     mrkdwn: list[str] = field(default_factory=list)
+    flat: list[str] = field(default_factory=list)
     plain: list[str] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     begun: int = 0
     line_at: int = 0
+    ends_in_address: bool = False
 
     def write(self, tokens: Sequence[Token]) -> None:
         at = 0
@@ -195,10 +194,12 @@ class _Pen:
         if _BARE.search(text):
             self.text(text)
             return
+        self.part(text)
         raw = "".join(t.markup if t.markup in _ESCAPES else t.content for t in tokens)
         self.put(text, raw)
 
     def text(self, text: str) -> None:
+        self.part(text)
         at = 0
         if not any(self.targets):
             for found in _BARE.finditer(text):
@@ -216,7 +217,19 @@ class _Pen:
             shown = text.replace("|", "¦") if any(self.targets) else text
             self.markdown.append(_markdown_text(source))
             self.mrkdwn.append(mrkdwn_text(shown))
+            # Without its link, an address among a link's words would act by itself.
+            bare = any(self.targets) and _BARE.search(text)
+            self.flat.append(_as_code(text) if bare else mrkdwn_text(text))
             self.plain.append(text)
+            self.ends_in_address &= not any(map(str.isspace, text))
+
+    def part(self, following: str) -> None:
+        """Part what comes from another mark from what is open before it, or an address."""
+        address = self.ends_in_address and not following[:1].isspace()
+        for written in (self.markdown, self.mrkdwn, self.flat):
+            if address or (written and _OPEN_END.search(written[-1])):
+                written.append(JOINER)
+        self.ends_in_address = False
 
     def boundary(self, following: str) -> None:
         """Part an emphasis that just ended from a letter after it."""
@@ -228,18 +241,26 @@ class _Pen:
     def address(self, url: str) -> None:
         """Write a bare address; one that no source has can't be clicked."""
         if self.links(url):
+            self.part(url)
+            shown = f"<{escape(safe_url(url))}>" if "|" in url else escape(url)
             self.markdown.append(url.replace("<", "&lt;"))
-            self.mrkdwn.append(f"<{escape(safe_url(url))}>" if "|" in url else escape(url))
+            self.mrkdwn.append(shown)
+            self.flat.append(shown)
             self.plain.append(url)
+            self.ends_in_address = True
         else:
             self.code(url)
 
     def code(self, text: str) -> None:
+        self.part("`")
         shown = calm(text.replace("\n", " "))
+        if "``" in shown:
+            shown = shown.replace("`", _NO_TICK)
         fence = "``" if "`" in shown else "`"
         pad = " " if fence == "``" else ""
         self.markdown.append(f"{fence}{pad}{shown}{pad}{fence}")
-        self.mrkdwn.append(f"`{escape(shown.replace('`', _NO_TICK))}`")
+        self.mrkdwn.append(_as_code(text))
+        self.flat.append(_as_code(text))
         self.plain.append(text)
 
     def style(self, name: str, *, opens: bool) -> None:
@@ -265,6 +286,7 @@ class _Pen:
             self.put(" ", " ")
             return
         self.mrkdwn.append(f"{''.join(reversed(marks))}\n{''.join(marks)}")
+        self.flat.append("\n")
         self.markdown.append("\n")
         self.plain.append("\n")
         self.line_at = len(self.plain)
@@ -273,6 +295,7 @@ class _Pen:
         kept = url if self.links(url) else ""
         self.targets.append(kept)
         if kept:
+            self.part("[")
             self.markdown.append("[")
             self.mrkdwn.append(f"<{escape(safe_url(kept))}|")
             self.begun = len(self.plain)
@@ -285,6 +308,10 @@ class _Pen:
         if url:
             self.markdown.append(f"]({safe_url(url).replace('(', '%28').replace(')', '%29')})")
             self.mrkdwn.append(">")
+
+
+def _as_code(text: str) -> str:
+    return f"`{escape(calm(text.replace(chr(10), ' ')).replace('`', _NO_TICK))}`"
 
 
 def _plain_of(tokens: Sequence[Token]) -> str:

@@ -14,16 +14,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from slack_sdk.errors import SlackApiError
+
 from bot.settings import SlackSettings
 from bot.slack.clients import OUTSIDE_ERRORS, Clients, kind_of
 from bot.slack.pacing import is_outage
-from ingestion.access import reader_named
+from ingestion.access import normalise_name, reader_named
 from ingestion.documents import Reader
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _ID = re.compile(r"[UWS][A-Z0-9]{6,}")
+_USER_ID = re.compile(r"[UW][A-Z0-9]{6,}")
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class Person:
         known: False where Slack doesn't say: such a person has no rights of their own.
         unasked: Slack couldn't be asked, and may say it later.
         outsider: A guest, or somebody of another company.
-        groups: Ids and handles of the user groups that they are in.
+        groups: Ids of the user groups that they are in, and handles, in lower case.
     """
 
     id: str
@@ -67,7 +70,7 @@ class _Groups:
     """A workspace's user groups.
 
     Attributes:
-        of: Ids and handles by member.
+        of: Ids and handles, in lower case, by member.
         ids: By handle, in lower case.
     """
 
@@ -117,20 +120,22 @@ class People:
         return self.is_one_of(team, user, self._settings.admins)
 
     def is_one_of(self, team: str, user: str, names: Sequence[str]) -> bool:
-        """Return whether names hold this person's id or a user group (id or handle) of theirs."""
-        plain = {name.lstrip("@").casefold() for name in self._trusted(team, names)}
-        if user.casefold() in plain:
+        """Return whether names hold this person's id or a user group (id or handle) of theirs.
+
+        Ids are written as Slack writes them, in capitals; a handle is never taken for one.
+        """
+        written = {name.lstrip("@") for name in self._trusted(team, names)}
+        wanted = {name if _ID.fullmatch(name) else normalise_name(name) for name in written}
+        if user in wanted:
             return True
         person = self.person(team, user)
-        trusted = person.known and not person.outsider
-        return trusted and not plain.isdisjoint(group.casefold() for group in person.groups)
+        return person.known and not person.outsider and not wanted.isdisjoint(person.groups)
 
     def by_id(self, team: str, names: Sequence[str]) -> tuple[str, ...]:
         """Return the names with a user group's handle replaced by its id, which Slack pings."""
         trusted, ids = self._trusted(team, names), self._groups_of(team).ids
         return tuple(
-            ids.get(name.lstrip("@").casefold(), name) if name in trusted else name
-            for name in names
+            ids.get(normalise_name(name), name) if name in trusted else name for name in names
         )
 
     def _trusted(self, team: str, names: Iterable[str]) -> set[str]:
@@ -166,16 +171,32 @@ class People:
 
     def _look_up_groups(self, team: str) -> _Groups:
         listed = self._clients.of(team).usergroups_list(include_users=True)["usergroups"]
+        taken = {normalise_name(str(group["id"])) for group in listed}
         groups, ids = dict[str, frozenset[str]](), dict[str, str]()
         for group in listed:
             if group.get("date_delete"):
                 continue
-            handle = str(group.get("handle") or "")
-            ids[handle.casefold()] = str(group["id"])
+            handle = normalise_name(str(group.get("handle") or ""))
+            ids[handle] = str(group["id"])
+            names = {str(group["id"])}
+            if handle and handle not in taken and not self._is_user(team, handle.upper()):
+                names.add(handle)
             for member in group.get("users") or ():
-                names = {str(group["id"]), handle} - {""}
                 groups[member] = groups.get(member, frozenset()) | names
         return _Groups(groups, ids)
+
+    def _is_user(self, team: str, handle: str) -> bool:
+        """Return whether a handle, in capitals, is somebody's id.
+
+        Pages know names without case: the handle would open what that person's id opens.
+        """
+        if not _USER_ID.fullmatch(handle):
+            return False
+        try:
+            self._clients.of(team).users_info(user=handle)
+        except SlackApiError as error:
+            return bool(error.response.get("error") != "user_not_found")
+        return True
 
 
 class Remembered(Generic[K, V]):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 
-from bot.slack.inline import JOINER, LinkRule, Shown, calm, mrkdwn_words, render
+from bot.slack.inline import JOINER, LinkRule, Shown, calm, render
 from bot.slack.mrkdwn import escape
 from ingestion.text_units import BlockKind, classified_blocks, rows_within, sentences_within
 
@@ -137,8 +137,8 @@ def _unit(source: str, kind: BlockKind, links: LinkRule) -> Unit:
     if kind is BlockKind.HEADING:
         found = _HEADING.match(source)
         shown = render(found[2] if found else source, links)
-        words = " ".join(shown.plain.split())
-        bold = f"*{mrkdwn_words(words, links)}*" if words else ""
+        words = " ".join(shown.flat.split())
+        bold = f"*{words}*" if words else ""
         return Unit(f"### {' '.join(shown.markdown.split())}", bold, "", leads=True)
     if kind is BlockKind.ITEM:
         return _item(source, links)
@@ -165,10 +165,10 @@ def _quoted_lines(source: str, links: LinkRule) -> Shown:
     if not lines or not all(lines):
         return render(source, links)
     inner = render("\n".join(found[2] for found in lines if found), links)
-    return Shown(
-        "\n".join(f"> {line}" for line in inner.markdown.split("\n")),
-        "\n".join(f"&gt; {line}" for line in inner.mrkdwn.split("\n")),
-        inner.plain,
+    return replace(
+        inner,
+        markdown="\n".join(f"> {line}" for line in inner.markdown.split("\n")),
+        mrkdwn="\n".join(f"&gt; {line}" for line in inner.mrkdwn.split("\n")),
     )
 
 
@@ -177,24 +177,22 @@ def _table(source: str, links: LinkRule) -> Unit:
     if not rows:
         return Unit("", "", "")
     columns = max(map(len, rows))
-    head, *body = [[*row, *[Shown(" ", "", "")] * (columns - len(row))] for row in rows]
-    lines = [head, [Shown("---", "", "")] * columns, *body]
+    head, *body = [[*row, *[Shown(" ", "", "", "")] * (columns - len(row))] for row in rows]
+    lines = [head, [Shown("---", "", "", "")] * columns, *body]
     markdown = "\n".join(f"| {' | '.join(cell.markdown for cell in row)} |" for row in lines)
     plain = aligned([[cell.plain for cell in row] for row in rows])
     if max(map(_width, plain)) <= _WIDEST_TABLE:
         return Unit(markdown, _code(plain), "")
-    return Unit(markdown, "\n".join(_records(head, body, links)), "")
+    return Unit(markdown, "\n".join(_records(head, body)), "")
 
 
-def _records(
-    head: Sequence[Shown], body: Sequence[Sequence[Shown]], links: LinkRule
-) -> Iterator[str]:
+def _records(head: Sequence[Shown], body: Sequence[Sequence[Shown]]) -> Iterator[str]:
     """Yield the rows of a wide table as list items: a code block would wrap its lines."""
     if not body:
         yield "• " + " · ".join(cell.mrkdwn for cell in head if cell.mrkdwn)
     for row in body:
         pairs = [
-            f"_{mrkdwn_words(name.plain, links)}_: {cell.mrkdwn}" if name.plain else cell.mrkdwn
+            f"_{name.flat}_: {cell.mrkdwn}" if name.flat else cell.mrkdwn
             for name, cell in zip(head, row, strict=True)
             if cell.mrkdwn
         ]
@@ -203,15 +201,14 @@ def _records(
 
 def _cell(source: str, links: LinkRule) -> Shown:
     shown = render(source.replace("\\|", "|"), links)
-    one_line = (" ".join(text.split()) for text in (shown.markdown, shown.mrkdwn, shown.plain))
-    markdown, mrkdwn, plain = one_line
-    return Shown(markdown.replace("\\|", "|").replace("|", "\\|"), mrkdwn, plain)
+    markdown, *others = (" ".join(text.split()) for text in astuple(shown))
+    return Shown(markdown.replace("\\|", "|").replace("|", "\\|"), *others)
 
 
 def _fence(source: str) -> Unit:
     language, lines = _fence_lines(source)
     inside = "\n".join(lines)
-    safe = calm(inside).replace("```", f"`{JOINER}`{JOINER}`")
+    safe = _unfenced(calm(inside))
     return Unit(f"```{language}\n{safe}\n```", _code(lines), "")
 
 
@@ -228,8 +225,13 @@ def _fence_lines(source: str) -> tuple[str, list[str]]:
 
 
 def _code(lines: Sequence[str]) -> str:
-    inside = calm("\n".join(lines)).replace("```", f"`{JOINER}`{JOINER}`")
+    inside = _unfenced(calm("\n".join(lines)))
     return f"```\n{escape(inside)}\n```"
+
+
+def _unfenced(code: str) -> str:
+    """Return code in which nothing ends its fence."""
+    return re.sub("`{3,}", lambda ticks: JOINER.join(ticks[0]), code)
 
 
 def _halves(source: str, kind: BlockKind) -> list[tuple[str, BlockKind]]:

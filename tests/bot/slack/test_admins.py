@@ -83,6 +83,25 @@ def test_a_handle_of_another_workspace_makes_nobody_an_admin(
     assert refusal(elsewhere, slack.team_id, ada) != ""
 
 
+@pytest.mark.parametrize("several", [{}, {"client_id": "1.2", "client_secret": "s"}])
+def test_a_handle_that_is_an_id_gives_no_rights(
+    slack: Slack, make_parts: MakeParts, several: dict[str, str]
+) -> None:
+    ada, mallory = slack.add_user("ada"), slack.add_user("mallory")
+    group = slack.add_usergroup("it-admins", [ada])
+    parts = make_parts(**several, admins=[ada, group])
+    slack.add_usergroup(ada.lower(), [mallory])
+    slack.add_usergroup(group.lower(), [mallory])
+    slack.add_usergroup("u1nobody9", [mallory])
+    team = slack.team_id
+    assert refusal(parts, team, ada) == ""
+    assert refusal(parts, team, mallory) != ""
+    names = parts.people.reader(team, mallory).names
+    assert names.isdisjoint({ada.lower(), group.lower()})
+    assert ("u1nobody9" in names) == (not several), "any other handle opens what is open to it"
+    assert ada.lower() in parts.people.reader(team, ada).names
+
+
 def test_a_rank_that_cant_be_looked_up_is_none(slack: Slack, make_parts: MakeParts) -> None:
     ada = slack.add_user("ada")
     slack.add_usergroup("it-admins", [ada])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot.slack.blocks import plain_blocks
 from bot.slack.inline import JOINER, links_in, mrkdwn_link, no_links, render
 from bot.slack.rendering import render_body
 from tests.bot.slack.server.model import _PINGS
@@ -20,10 +21,15 @@ PIECES = st.sampled_from(
     "[x](https://docs.example/a_b) [x](https://evil.example) https://evil.example "
     "https://docs.example/a_b www.evil.example <https://evil.example|x> ](https://evil.example) "
     "![i](https://evil.example/i.png) https:\\/\\/evil.example [r]:https://evil.example "
-    "| --- | a b channel - 1. > # \n \n\n".split(" ")
+    "| --- | a b channel - 1. > # [!channel](x) [here](x) ![@U0ALICE00](x) [.evil.example](x) `` "
+    "````` \n \n\n".split(" ")
 )
 MESSY = st.lists(PIECES, max_size=30).map(" ".join) | st.lists(PIECES, max_size=30).map("".join)
 LINK = re.compile(r"<([^>|]*)(?:\|[^>]*)?>")
+# A link's words act as the link, whatever they say.
+PAGE_LINK = re.compile(
+    r"\[[^\]\n]*\]\(https://docs\.example/a_b\)|<https://docs\.example/a_b\|[^>]*>"
+)
 
 
 @settings(deadline=None)
@@ -31,6 +37,9 @@ LINK = re.compile(r"<([^>|]*)(?:\|[^>]*)?>")
 @example("<!channel>")
 @example("`<!channel>`")
 @example("&#x3C;!channel>")
+@example("<[!channel](x)>")
+@example("&lt;![!subteam^S1](x)>")
+@example("@[here](x)")
 def test_nothing_pings_anybody(text: str) -> None:
     for body in render_body(text, PAGE_LINKS, 400):
         for shown in (body.markdown, body.mrkdwn):
@@ -45,11 +54,19 @@ def test_nothing_pings_anybody(text: str) -> None:
 @example("https:\\/\\/evil.example")
 @example("# https://evil.example")
 @example(f"| https://evil.example | {'wide ' * 30} |\n|---|---|\n| a | b |")
+@example("# [https://evil.example](https://docs.example/a_b)")
+@example("\\https://evil.example")
+@example("`- ``x https://evil.example `")
+@example("https://docs.example/a_b[.evil.example](x)")
 def test_no_link_that_no_source_has(text: str) -> None:
     for body in render_body(text, PAGE_LINKS, 400):
-        assert set(LINK.findall(body.mrkdwn)) <= {"https://docs.example/a_b"}
-        for shown in (body.markdown, body.mrkdwn):
+        (old,) = plain_blocks([{"type": "markdown", "text": body.markdown}])
+        plain = old["text"]["text"]
+        assert set(LINK.findall(body.mrkdwn + plain)) <= {"https://docs.example/a_b"}
+        for shown in (body.markdown, body.mrkdwn, plain):
+            assert not re.search(r"docs\.example/a_b[.\w]", shown)
             outside_code = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", shown, flags=re.S)
+            outside_code = PAGE_LINK.sub("", outside_code)
             assert not re.search(r"(?:https?://|www\.)evil", outside_code)
 
 
