@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from bot.answer import Answer, Question
 from bot.conversation import Turn
 from bot.errors import PERSON_ERRORS
 from bot.slack.audience import Decision, decide
-from bot.slack.blocks import build_answer_reply, build_notice_reply, reply_json
+from bot.slack.blocks import Reply, build_answer_reply, build_notice_reply, reply_json
 from bot.slack.clients import OUTSIDE_ERRORS
 from bot.slack.delivery import Delivery, open_delivery
 from bot.slack.files import ReadFiles, read_files
@@ -31,7 +32,9 @@ from training.errors import where_raised
 MAX_ATTEMPTS = 3
 # How long Slack may be silent on who asks, and where, until that is told in place of an answer.
 _PATIENCE = timedelta(minutes=2)
-_ASK_AGAIN_SECONDS = 3.0
+_PREPARED_PATIENCE = timedelta(days=1)  # where that would take the place of an answer that is there
+_ASK_AGAIN_SECONDS = (3.0, 60.0)
+_PREPARED_AT = "prepared_at"
 _TURNS = 6
 
 _FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
@@ -117,29 +120,49 @@ class Answering:
         delivery = self.delivery
         if self._held.stop in VOID:
             return QuestionStatus.CANCELLED
-        if delivery.prepared:
+        if delivery.prepared and not self._decision.refusal and self._is_fresh():
             delivery.finish()
             return QuestionStatus.DONE
         if self._held.stop:
             return self._cancelled()
         if self._task.attempts > MAX_ATTEMPTS:
-            delivery.finish(build_notice_reply(_FAILED))
+            self._finish(build_notice_reply(_FAILED))
             return QuestionStatus.FAILED
         if self._decision.refusal:
-            if self._unasked and datetime.now(UTC) - self._task.created_at < _PATIENCE:
-                raise SlackBusyError(_ASK_AGAIN_SECONDS)
-            delivery.finish(build_notice_reply(self._decision.refusal))
+            self._have_patience()
+            self._finish(build_notice_reply(self._decision.refusal))
             return QuestionStatus.DONE
         if self._request.files and not any(map(str.isalnum, self._request.text)):
             names = " and ".join(file.name for file in self._request.files)
-            delivery.finish(build_notice_reply(_WHAT_ABOUT.format(names)))
+            self._finish(build_notice_reply(_WHAT_ABOUT.format(names)))
             return QuestionStatus.DONE
         talk = None if self._request.files else small_talk(self._request.text)
         if talk is not None:
-            delivery.finish(build_notice_reply(self._said_to(talk)))
+            self._finish(build_notice_reply(self._said_to(talk)))
             return QuestionStatus.DONE
         delivery.begin(0)
         return self._reply()
+
+    def _finish(self, reply: Reply) -> None:
+        self._kept[_PREPARED_AT] = time.time()
+        self.delivery.finish(reply)
+
+    def _is_fresh(self) -> bool:
+        """Whether what was prepared is no older than what is remembered of rights.
+
+        After that the asker may have lost theirs, or a page have been closed: the question is
+        answered anew.
+        """
+        age = time.time() - self._task.reply.get(_PREPARED_AT, 0.0)
+        return bool(abs(age) <= self._parts.settings.rights_seconds)
+
+    def _have_patience(self) -> None:
+        """Ask again before somebody is told that Slack doesn't say who asks, or where."""
+        age = datetime.now(UTC) - self._task.created_at
+        patience = _PREPARED_PATIENCE if self.delivery.prepared else _PATIENCE
+        if self._unasked and age < patience:
+            shortest, longest = _ASK_AGAIN_SECONDS
+            raise SlackBusyError(min(max(age.total_seconds() / 20, shortest), longest))
 
     def _said_to(self, talk: SmallTalk) -> str:
         if talk is not SmallTalk.ABOUT:
@@ -182,26 +205,26 @@ class Answering:
             files = self._files()
             answer = self._stream(replace(self._question(), attached=files.chunks))
         except PERSON_ERRORS as error:
-            self.delivery.finish(build_notice_reply(f"{error.problem} {error.mend}".strip()))
+            self._finish(build_notice_reply(f"{error.problem} {error.mend}".strip()))
             return QuestionStatus.FAILED
         except (LostError, SlackBusyError, *OUTSIDE_ERRORS):
             raise
         except Exception as error:
             details = logger.isEnabledFor(logging.DEBUG)
             logger.error("An answer failed: %s", where_raised(error), exc_info=details)
-            self.delivery.finish(build_notice_reply(_FAILED))
+            self._finish(build_notice_reply(_FAILED))
             return QuestionStatus.FAILED
         if answer is None:
             return self._cancelled()
         may_share = self._request.only_asker
         if may_share and files.notes:  # they name the asker's files
             self._kept = {FOR_ALL: reply_json(build_answer_reply(answer, may_share=True))}
-        self.delivery.finish(build_answer_reply(answer, may_share=may_share, notes=files.notes))
+        self._finish(build_answer_reply(answer, may_share=may_share, notes=files.notes))
         return QuestionStatus.DONE
 
     def _cancelled(self) -> QuestionStatus:
         if self._held.stop not in VOID:
-            self.delivery.finish(build_notice_reply(_STOPPED))
+            self._finish(build_notice_reply(_STOPPED))
         return QuestionStatus.CANCELLED
 
     def _question(self) -> Question:

@@ -6,6 +6,7 @@ message, earlier versions of it, what only one person sees, Home tabs, modals.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -134,7 +135,7 @@ def test_a_setting_changed_meanwhile_shows_nothing_to_others(office: Company, be
     now = "thread" if begun else "asker"
     office.parts.channels.choose(office.slack.team_id, room, {"visibility": now}, "test")
     asked = office.slack.say(hanna, room, "a question")
-    secret = "L2 Engineer: €46,000 to €57,000 in Utrecht"
+    secret = "€46,000"
     prepared = [{"text": secret, "blocks": []}] if begun else None
     request = SlackRequest(SALARY, RequestKind.MENTION)
     new = NewQuestion(
@@ -145,6 +146,24 @@ def test_a_setting_changed_meanwhile_shows_nothing_to_others(office: Company, be
     shown = office.slack.ephemerals(room, hanna) if begun else office.slack.from_bot(room, asked)
     assert len(shown) == 1
     assert (secret in shown[0].visible_text) is begun
+
+
+def test_what_was_prepared_long_ago_is_decided_anew(office: Company) -> None:
+    """A process died with an answer prepared; meanwhile the bot was switched off there."""
+    emil = office.hire("emil")
+    room = office.slack.add_channel("switched-off", members=(emil,))
+    office.parts.channels.choose(office.slack.team_id, room, {"on": False}, "test")
+    asked = office.slack.say(emil, room, "a question")
+    request = SlackRequest("how much may a room in Amsterdam cost", RequestKind.MENTION)
+    new = NewQuestion(
+        office.slack.team_id, room, emil, ("test:late",), asked, asked, request.as_json()
+    )
+    prepared = [{"text": "It may cost €210.", "blocks": []}]
+    begun = {"posted": [], "reply": prepared, "prepared_at": time.time() - 3_600}
+    office.put_begun(new, {**begun, "only_asker": False})
+    office.wait_for_quiet()
+    (answer,) = office.slack.from_bot(room, asked)
+    assert "switched off" in answer.visible_text
 
 
 def test_a_shortcut_has_the_rights_of_who_will_see_its_answer(office: Company) -> None:
