@@ -19,6 +19,7 @@ from bot.commands.ask import As, Style, names_of, question_as, show_sources
 from bot.commands.context import load_model_for, opened, say, settings_of
 from bot.conversation import Turn
 from bot.errors import PERSON_ERRORS
+from bot.small_talk import SmallTalk, said_to, small_talk
 from training.feedback import Feedback
 
 if TYPE_CHECKING:
@@ -138,6 +139,10 @@ class Chat:
         self._commands[name][1](rest.strip())
 
     def _ask(self, text: str) -> None:
+        talk = small_talk(text)
+        if talk in (SmallTalk.THANKS, SmallTalk.NOD):  # else it would lean on the last question
+            self._print(said_to(talk, 0, ()))
+            return
         # A question that fails leaves nothing to vote on: a vote must not go to the one before.
         self._last = self._vote = None
         question = question_as(text, self._names, self._style)

@@ -23,8 +23,8 @@ from bot.slack.parts import Parts
 from bot.slack.people import named
 from bot.slack.posting import Surroundings
 from bot.slack.request import FOR_ALL, ONLY_ASKER, SlackRequest, request_from_json
-from bot.slack.small_talk import SmallTalk, said_to, small_talk
 from bot.slack.threads import asked_before, conversation_of, files_before, shown_before
+from bot.small_talk import SmallTalk, said_to, small_talk
 from bot.task import VOID, QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 from training.errors import where_raised

@@ -16,9 +16,9 @@ from bot.slack.mrkdwn import names_somebody, question_in
 from bot.slack.parts import Parts
 from bot.slack.request import RequestKind, SlackRequest, files_of, request_from_json
 from bot.slack.request import team_of as team_of
-from bot.slack.small_talk import small_talk
 from bot.slack.threads import takes_part
 from bot.slack.voting import moment_in
+from bot.small_talk import small_talk
 from bot.task import NewQuestion, QuestionStatus, Stop
 
 # What people send; edits, joins and the like are no questions.

@@ -1,4 +1,4 @@
-"""What people write to the bot that asks for no page: a greeting, thanks, "what can I ask?". Pure.
+"""What people write that asks for no page: a greeting, thanks, "ok", "what can I ask?". Pure.
 
 Only messages of nothing else count, so that no question is taken for one.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from bot.plural import counted
@@ -14,6 +15,8 @@ from bot.plural import counted
 _LONGEST = 7  # words
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _EMOJI_NAME = re.compile(r":[a-z0-9_+\-]+(?:::skin-tone-\d)?:", re.IGNORECASE)
+
+_EMOJI_SIGNS = frozenset({"So", "Sk", "Mn", "Cf"})  # with skin tones, variants and joiners
 
 _GREETINGS = frozenset(
     "hi hello hey hallo moin servus bonjour salut hola olá ola ciao hoi goedemorgen goedemiddag "
@@ -27,8 +30,13 @@ _THANKS = frozenset(
     "thanks thank thx ty cheers danke dankeschön dank merci gracias obrigado obrigada grazie "
     "bedankt".split()
 )
-_BESIDE = frozenset(
-    "ok okay great perfect super cool nice very much so a lot many you the there bot nightshift "
+_NODS = frozenset(
+    "ok okay great perfect super cool nice good fine sure awesome wow understood alright yes yep "
+    "yeah got ja gut prima genau verstanden oui bien parfait sí bueno perfecto sim certo bene goed "
+    "duidelijk".split()
+)
+_BESIDE = _NODS | frozenset(
+    "it is was that's very much so a lot many you the there bot nightshift "
     "all again for that your help team everybody everyone vielen schön sehr dir euch je wel "
     "beaucoup muchas muito muita mille".split()
 )
@@ -46,6 +54,7 @@ class SmallTalk(enum.Enum):
 
     GREETING = enum.auto()
     THANKS = enum.auto()
+    NOD = enum.auto()
     ABOUT = enum.auto()
 
 
@@ -55,17 +64,27 @@ def small_talk(text: str) -> SmallTalk | None:
     Args:
         text: Without mentions and Slack's own escapes.
     """
-    words = [word.casefold() for word in _WORD.findall(_EMOJI_NAME.sub(" ", text))]
-    if not words or len(words) > _LONGEST:
+    plain = _EMOJI_NAME.sub(" ", text)
+    words = [word.casefold() for word in _WORD.findall(plain)]
+    if not words:
+        return SmallTalk.NOD if _has_emoji_alone(text, plain) else None
+    if len(words) > _LONGEST:
         return None
     if " ".join(words) in _ABOUT:
         return SmallTalk.ABOUT
     others = [word for word in words if word not in _BESIDE]
+    if not others and not _NODS.isdisjoint(words) and "?" not in plain:
+        return SmallTalk.NOD
     if others and _THANKS.issuperset(others):
         return SmallTalk.THANKS
     if (len(others) == 1 and others[0] in _GREETINGS) or " ".join(others) in _OPENINGS:
         return SmallTalk.GREETING
     return None
+
+
+def _has_emoji_alone(text: str, without_names: str) -> bool:
+    signs = {unicodedata.category(sign) for sign in without_names if not sign.isspace()}
+    return bool(text.strip()) and signs <= _EMOJI_SIGNS and (bool(signs) or text != without_names)
 
 
 def said_to(talk: SmallTalk, documents: int, titles: Sequence[str]) -> str:
@@ -78,6 +97,8 @@ def said_to(talk: SmallTalk, documents: int, titles: Sequence[str]) -> str:
     """
     if talk is SmallTalk.THANKS:
         return "You're welcome!"
+    if talk is SmallTalk.NOD:
+        return "👍"
     if talk is SmallTalk.GREETING:
         return (
             "Hello! Ask me what you want to know from our documents, in a sentence. "

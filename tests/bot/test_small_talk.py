@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.known_questions import read_known_questions
-from bot.slack.small_talk import SmallTalk, said_to, small_talk
+from bot.small_talk import SmallTalk, said_to, small_talk
 
-EXAMPLES = Path(__file__).parents[3] / "examples" / "questions.jsonl"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "questions.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,12 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "questions.jsonl"
         ("Perfect, thanks a lot :tada:", SmallTalk.THANKS),
         ("Vielen Dank", SmallTalk.THANKS),
         ("merci beaucoup", SmallTalk.THANKS),
+        ("ok", SmallTalk.NOD),
+        ("Got it, great!", SmallTalk.NOD),
+        (":+1:", SmallTalk.NOD),
+        (":raised_hands::skin-tone-4: :tada:", SmallTalk.NOD),
+        ("👍🏽", SmallTalk.NOD),
+        ("Ja, genau", SmallTalk.NOD),
         ("What topics do the documents cover?", SmallTalk.ABOUT),
         ("what can I ask?", SmallTalk.ABOUT),
         ("help", SmallTalk.ABOUT),
@@ -38,8 +44,10 @@ def test_it_is_known(text: str, meant: SmallTalk) -> None:
     "text",
     [
         "",
-        "👍",
-        "ok",
+        "???",
+        "the team",
+        "is that good?",
+        "good morning meeting",
         "Hi, how many days of leave do I get?",
         "thank you card for customers",
         "Danke, und für Teilzeit?",
