@@ -55,7 +55,16 @@ def known_names(data_dir: Path) -> tuple[str, ...]:
     Raises:
         SettingsError: The memory is damaged.
     """
-    return tuple(_read(data_dir / FILE))
+    return tuple(known_places(data_dir))
+
+
+def known_places(data_dir: Path) -> dict[str, str]:
+    """Return the folders that were ever read, by name.
+
+    Raises:
+        SettingsError: The memory is damaged.
+    """
+    return _read(data_dir / FILE)
 
 
 def _named(source: SourceSettings, names: dict[str, str]) -> SourceSettings:

@@ -149,7 +149,7 @@ def _index_lines(status: Status) -> list[str]:
         return [f"*Index:* {escape(status.index_problem)}"]
     total = sum(status.documents.values())
     if not total:
-        return ["*Index:* empty; `/reindex` reads the documents"]
+        return ["*Index:* empty; `/reindex` reads the documents, or says what it needs for that"]
     lines = [f"*Index:* {counted(total, 'document')} in {counted(status.chunks, 'chunk')}"]
     ordered = sorted(status.documents.items(), key=lambda each: (-each[1], each[0]))
     return lines + [f"• {_source_line(status, source, count)}" for source, count in ordered]

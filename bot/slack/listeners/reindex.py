@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,7 +25,7 @@ from bot.slack.parts import Parts
 from bot.slack.progress import LiveMessage, Pace, Spot, progress_line
 from bot.slack.reports import build_report
 from bot.slack.views_home import REINDEX
-from bot.source_names import with_stable_names
+from bot.source_names import known_places, with_stable_names
 from ingestion.settings import SourceSettings
 from ingestion.sync import Progress
 from training.errors import DatabaseError, where_raised
@@ -38,9 +39,11 @@ _USAGE = (
     "either to read everything anew."
 )
 _NO_SOURCES = (
-    "No documents are configured. Whoever runs the bot adds `[[sources]]` with a `path` to "
-    "nightshift.toml and starts it again."
+    "No documents are configured. Whoever runs the bot adds this to nightshift.toml, with what "
+    "else `nightshift ingest` was told, and starts it again:\n"
+    "```\n{}\n```"
 )
+_SAMPLE_PLACE = "/path/of/the/documents"
 _BUSY = "The documents are being indexed already. Try again when that has finished."
 _INTERRUPTED = (
     "It was interrupted: the bot was stopped, or its machine died. What was indexed until then "
@@ -86,15 +89,28 @@ def start_reindex(parts: Parts, command: Command) -> str:
         return _USAGE
     try:
         known = with_stable_names(parts.nightshift.settings.sources, parts.nightshift.data_dir)
+        places = known_places(parts.nightshift.data_dir)
     except PERSON_ERRORS as error:
         return escape(f"{error.problem} {error.mend}")
     if not known:
-        return _NO_SOURCES
+        return _NO_SOURCES.format(escape(_sources_toml(places)))
     chosen = [source for source in known if wanted.source in {"", name_of_source(source)}]
     if not chosen:
         names = ", ".join(f"`{escape(name_of_source(source))}`" for source in known)
         return f"There is no source `{escape(wanted.source)}`. There are: {names}."
     return _begin(parts, command, tuple(chosen), wanted)
+
+
+def _sources_toml(places: Mapping[str, str]) -> str:
+    """Return the settings that name the folders which were read by hand."""
+    return "\n".join(
+        f"[[sources]]\nname = {_quoted(name)}\npath = {_quoted(place)}"
+        for name, place in (places or {"documents": _SAMPLE_PLACE}).items()
+    )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _begin(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from bot.slack.listeners.admin import reply_to
 from bot.slack.listeners.reindex import start_reindex, wanted_of
 from bot.slack.listeners.retrain import dry_run_of
 from bot.slack.parts import Parts, build_parts
+from bot.source_names import with_stable_names
+from ingestion.settings import SourceSettings
 from tests.bot.slack.server.slack import Slack
 from training.nights import NightRecord
 
@@ -100,6 +104,20 @@ def test_a_handle_that_is_an_id_gives_no_rights(
     assert names.isdisjoint({ada.lower(), group.lower()})
     assert ("u1nobody9" in names) == (not several), "any other handle opens what is open to it"
     assert ada.lower() in parts.people.reader(team, ada).names
+
+
+def test_what_was_read_by_hand_is_named_in_the_settings_that_reindex_needs(
+    slack: Slack, make_parts: MakeParts, tmp_path: Path
+) -> None:
+    ada = slack.add_user("ada")
+    parts = make_parts(admins=[ada])
+    command = Command(slack.team_id, "", ada, (), "t")
+    assert 'path = "/path/of/the/documents"' in start_reindex(parts, command)
+    docs = tmp_path / "hand <book>"
+    with_stable_names([SourceSettings(path=docs)], tmp_path)
+    said = html.unescape(start_reindex(parts, command))
+    (written,) = tomllib.loads(said.split("```")[1])["sources"]
+    assert written == {"name": "hand <book>", "path": str(docs)}
 
 
 def test_a_rank_that_cant_be_looked_up_is_none(slack: Slack, make_parts: MakeParts) -> None:
