@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.activity import SourceRun, record_runs
 from bot.generations import served_generation, served_states
+from bot.plural import counted
 from bot.source_names import with_stable_names
 from ingestion import arrivals
 from ingestion.documents import DocumentState
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
+
+_NAMED_LINKS = 5
 
 STEPS = {
     "list": "Looking for documents",
@@ -75,8 +78,25 @@ def reindex(
     run = _rebuilt if rebuild else partial(_synced, full=full)
     report = run(nightshift, named, built, on_progress)
     _note(nightshift, built, report)
-    skipped = sum(source.skipped for source in built if isinstance(source, FolderSource))
-    return replace(report, skipped=skipped)
+    folders = [source for source in built if isinstance(source, FolderSource)]
+    return replace(
+        report,
+        skipped=sum(folder.skipped for folder in folders),
+        links=tuple(link for folder in folders for link in folder.links),
+    )
+
+
+def passed_over(report: SyncReport) -> list[str]:
+    """Say in sentences what lies in the folders and wasn't read. Pure."""
+    said = []
+    if report.skipped:
+        said.append(f"{counted(report.skipped, 'file')} of other formats passed over.")
+    if report.links:
+        named = ", ".join(report.links[:_NAMED_LINKS])
+        more = ", …" if len(report.links) > _NAMED_LINKS else ""
+        links = counted(len(report.links), "link")
+        said.append(f"{links} out of the folder not followed: {named}{more}")
+    return said
 
 
 def _synced(

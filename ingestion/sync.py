@@ -58,6 +58,7 @@ class SyncReport:
         chunks_embedded: 0 when nothing had changed.
         seconds: Time by step: list, protect, delete, read, encode, store, optimize.
         skipped: Files of other formats that were passed over.
+        links: Paths of links that weren't followed, since they lead out of their source.
     """
 
     added: int
@@ -69,6 +70,7 @@ class SyncReport:
     chunks_embedded: int
     seconds: Mapping[str, float]
     skipped: int = 0
+    links: tuple[str, ...] = ()
 
 
 def sync(

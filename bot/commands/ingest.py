@@ -77,7 +77,7 @@ def run_sync(
 ) -> SyncReport:
     """Bring the index up to date with the sources, showing how far it is."""
     from bot.generations import why_rebuild
-    from bot.reindex import STEPS, reindex
+    from bot.reindex import STEPS, passed_over, reindex
 
     if not rebuild and (reason := why_rebuild(nightshift, sources)):
         console.print(f"{escape(reason)} It is made anew, beside the one that serves.")
@@ -95,8 +95,8 @@ def run_sync(
             )
 
         report = reindex(nightshift, sources, on_progress, rebuild=rebuild)
-    if report.skipped:
-        console.print(f"[dim]{report.skipped} files of other formats were passed over.[/]")
+    for sentence in passed_over(report):
+        console.print(f"[dim]{escape(sentence)}[/]")
     return report
 
 

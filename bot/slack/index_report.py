@@ -6,6 +6,7 @@ It names documents, so it goes only where admins read.
 from __future__ import annotations
 
 from bot.plural import counted
+from bot.reindex import passed_over
 from bot.slack.blocks import Reply
 from bot.slack.mrkdwn import escape
 from bot.slack.reports import build_report, duration
@@ -34,8 +35,7 @@ def build_index_report(what: str, report: SyncReport, seconds: float) -> Reply:
         f"*Indexed {escape(what)}* in {duration(seconds)}",
         f"Documents: {said or 'none'}. {counted(report.chunks_embedded, 'chunk')} embedded.",
     ]
-    if report.skipped:
-        lines.append(f"{report.skipped:,} files of other formats were passed over.")
+    lines += map(escape, passed_over(report))
     if report.failed:
         lines += ["", "*Not readable:*"]
     lines += [f"• {escape(_failure(failed))}" for failed in report.failed]

@@ -41,6 +41,7 @@ class FolderSource:
         self._largest = max_file_mb * 2**20
         self._name = name or settings.name or self._path.name or "files"
         self.skipped = 0
+        self.links: list[str] = []
 
     @property
     def name(self) -> str:
@@ -48,12 +49,14 @@ class FolderSource:
         return self._name
 
     def items(self) -> Iterator[SourceItem | FailedItem]:
-        """Yield each file as an item, sorted by path; `skipped` counts unsupported files.
+        """Yield each file as an item, sorted by path.
+
+        `skipped` counts unsupported files, `links` names what isn't read since it lies elsewhere.
 
         Raises:
             IngestionError: The path isn't there or can't be listed.
         """
-        self.skipped = 0
+        self.skipped, self.links = 0, []
         if not self._path.exists():
             raise IngestionError(
                 f"The source '{self.name}' isn't there: {self._path}",
@@ -79,7 +82,8 @@ class FolderSource:
         while waiting:
             entry = waiting.pop()
             if entry.is_symlink() and entry != root and not _is_followed(entry, root):
-                _log.info("Source %s: a link is not followed", self.name)
+                if not _is_within(entry, root):
+                    self.links.append(_printable(entry.relative_to(root).as_posix()))
             elif entry.is_dir():
                 try:
                     inside = [e for e in entry.iterdir() if not e.name.startswith(".")]
@@ -175,10 +179,15 @@ def _is_followed(link: Path, root: Path) -> bool:
 
     So files are mounted by Kubernetes: as links into a hidden folder beside them.
     """
-    target, real_root = link.resolve(), root.resolve()
-    if not target.is_file() or not target.is_relative_to(real_root):
+    if not link.is_file() or not _is_within(link, root):
         return False
-    return any(part.startswith(".") for part in target.relative_to(real_root).parts)
+    inside = link.resolve().relative_to(root.resolve())
+    return any(part.startswith(".") for part in inside.parts)
+
+
+def _is_within(link: Path, root: Path) -> bool:
+    """Whether a link leads to something in the root."""
+    return link.exists() and link.resolve().is_relative_to(root.resolve())
 
 
 def _digest(raw: bytes) -> str:

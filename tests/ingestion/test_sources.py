@@ -152,6 +152,9 @@ def test_links_that_leave_the_root_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "in/dangling.md").symlink_to("nowhere.md")
     (tmp_path / "in/mounted.md").symlink_to("..data/b.md")
     assert acls_of(tmp_path / "in") == {"a.md": ALL, "mounted.md": frozenset({"hr"})}
+    source = FolderSource(SourceSettings(path=tmp_path / "in"), 50)
+    list(source.items())
+    assert source.links == ["dangling.md", "folder", "link.md"]
 
 
 def test_faults_are_reported_and_the_others_go_on(tmp_path: Path) -> None:
