@@ -166,7 +166,7 @@ def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
         yield Finding("Slack", Level.NOTE, "No tokens: the bot answers in the terminal only.")
     for name, value in given.items():
         form, meaning = _TOKEN_FORMS[name]
-        variable = f"NIGHTSHIFT_SLACK__{name.upper()}"
+        variable = f"SLACK_{name.upper()}"
         if form.fullmatch(value):
             yield Finding("Slack", Level.OK, f"{variable} has the right form")
         else:

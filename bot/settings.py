@@ -30,12 +30,10 @@ Visibility = Literal["thread", "asker"]
 ANY_TEAM = "*"
 """In `slack.teams`: every workspace."""
 
-
-def _from(variable: str, description: str) -> Any:
-    """Return a secret's field that takes Slack's usual variable where nothing else is given."""
-    return Field(
-        default_factory=lambda: SecretStr(os.environ.get(variable, "")), description=description
-    )
+_SLACKS_VARIABLES = {
+    f"SLACK_{name.upper()}": name
+    for name in ("bot_token", "app_token", "signing_secret", "client_secret", "api_url")
+}
 
 
 class AnswerSettings(BaseModel):
@@ -75,20 +73,19 @@ class ChannelSettings(BaseModel):
 
 
 class SlackSettings(BaseModel):
-    """The Slack side. Tokens belong in the environment; Slack's usual variables do too."""
+    """The Slack side. Tokens belong in the environment, also under Slack's usual names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bot_token: SecretStr = _from("SLACK_BOT_TOKEN", "Bot token (xoxb-…).")
-    app_token: SecretStr = _from("SLACK_APP_TOKEN", "App token (xapp-…), for Socket Mode.")
-    signing_secret: SecretStr = _from("SLACK_SIGNING_SECRET", "For HTTP: who signs the requests.")
-    client_id: str = Field("", description="With several workspaces (OAuth), instead of bot_token.")
-    client_secret: SecretStr = _from("SLACK_CLIENT_SECRET", "Of the same.")
-    mode: Literal["socket", "http"] = Field("socket", description="How Slack's events come in.")
-    api_url: str = Field(
-        default_factory=lambda: os.environ.get("SLACK_API_URL", "https://slack.com/api/"),
-        description="Where every client calls Slack; SLACK_API_URL sets it too.",
+    bot_token: SecretStr = Field(SecretStr(""), description="Bot token (xoxb-…).")
+    app_token: SecretStr = Field(SecretStr(""), description="App token (xapp-…), for Socket Mode.")
+    signing_secret: SecretStr = Field(
+        SecretStr(""), description="For HTTP: who signs the requests."
     )
+    client_id: str = Field("", description="With several workspaces (OAuth), instead of bot_token.")
+    client_secret: SecretStr = Field(SecretStr(""), description="Of the same.")
+    mode: Literal["socket", "http"] = Field("socket", description="How Slack's events come in.")
+    api_url: str = Field("https://slack.com/api/", description="Where every client calls Slack.")
     admins: list[str] = Field(
         default_factory=list, description="User or user group ids, or user group handles."
     )
@@ -142,7 +139,7 @@ class SlackSettings(BaseModel):
         else:
             needed["APP_TOKEN"] = self.app_token
         missing = [name for name, value in needed.items() if not value.get_secret_value()]
-        return [f"NIGHTSHIFT_SLACK__{name}" for name in missing]
+        return [f"SLACK_{name}" for name in missing]
 
     @model_validator(mode="after")
     def _one_vote_an_emoji(self) -> Self:
@@ -193,6 +190,8 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None, data_dir: Path | None = None) -> Settings:
     """Return the settings from the file, the environment, then the command line.
 
+    Of two variables for the same, as SLACK_BOT_TOKEN and NIGHTSHIFT_SLACK__BOT_TOKEN, ours wins.
+
     Args:
         file: The settings file; by default nightshift.toml here, if there is one.
         data_dir: Wins over both.
@@ -215,7 +214,7 @@ def load_settings(file: Path | None = None, data_dir: Path | None = None) -> Set
             ) from error
     _refuse_unknown_environment()
     try:
-        settings = Settings(**values)
+        settings = Settings(**_with_slacks_variables(values))
     except EnvironmentValueError as error:  # its text names the variable, not the value
         raise SettingsError(
             f"An environment variable can't be understood: {error}.",
@@ -226,6 +225,19 @@ def load_settings(file: Path | None = None, data_dir: Path | None = None) -> Set
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
     return settings
+
+
+def _with_slacks_variables(values: dict[str, Any]) -> dict[str, Any]:
+    """Put Slack's usual variables over the file's values; an empty one counts as not set."""
+    given = {
+        name: value
+        for variable, name in _SLACKS_VARIABLES.items()
+        if (value := os.environ.get(variable))
+    }
+    section = values.get("slack", {})
+    if not given or not isinstance(section, dict):  # what is no section is told later
+        return values
+    return {**values, "slack": {**section, **given}}
 
 
 def _refuse_unknown_environment() -> None:

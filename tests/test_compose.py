@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from bot.settings import ENV_PREFIX, SlackSettings, load_settings
+from bot.settings import ENV_PREFIX, load_settings
 from tests.command_line import problem_with
 from tests.elasticsearch_package import SMALL, java_home, small_server
 from tests.elasticsearch_server import Server
@@ -79,8 +79,8 @@ def test_the_bots_variables_are_settings_that_lead_to_the_other_services(
         monkeypatch.setenv(name, value or "a token")
     for name, value in SERVICES["nightshift"]["environment"].items():
         monkeypatch.setenv(name, filled_in(value))
-    assert SlackSettings().bot_token.get_secret_value() == "a token"
     settings = load_settings()
+    assert settings.slack.bot_token.get_secret_value() == "a token"
     assert settings.index.password.get_secret_value() == PASSWORD
     assert urlsplit(settings.index.url).hostname in SERVICES
     database = urlsplit(settings.database.url)

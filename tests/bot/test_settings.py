@@ -6,7 +6,7 @@ import pytest
 
 from bot.assembly import Nightshift
 from bot.errors import SettingsError
-from bot.settings import load_settings
+from bot.settings import SlackSettings, load_settings
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,27 @@ def test_an_address_without_a_remote_model_is_refused(monkeypatch: pytest.Monkey
         load_settings()
     monkeypatch.setenv("NIGHTSHIFT_MODEL__NAME", "openai:phi-4-mini")
     assert load_settings().model.is_remote
+
+
+def test_slacks_usual_variables_win_over_the_file_and_ours_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "nightshift.toml"
+    file.write_text('[slack]\nbot_token = "xoxb-of-the-file"\napp_token = ""\n', encoding="utf-8")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "")
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-of-slack")
+    monkeypatch.setenv("SLACK_API_URL", "http://localhost:1/api/")
+    slack = load_settings(file).slack
+    assert slack.bot_token.get_secret_value() == "xoxb-of-the-file"
+    assert slack.app_token.get_secret_value() == "xapp-of-slack"
+    assert slack.api_url == "http://localhost:1/api/"
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-slack")
+    assert load_settings(file).slack.bot_token.get_secret_value() == "xoxb-of-slack"
+    monkeypatch.setenv("NIGHTSHIFT_SLACK__BOT_TOKEN", "xoxb-ours")
+    slack = load_settings(file).slack
+    assert slack.bot_token.get_secret_value() == "xoxb-ours"
+    assert slack.app_token.get_secret_value() == "xapp-of-slack"
+
+
+def test_what_slack_lacks_is_named_as_the_readme_names_it() -> None:
+    assert SlackSettings().missing() == ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"]
