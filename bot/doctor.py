@@ -7,19 +7,18 @@ part changes.
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.errors import PERSON_ERRORS
+from bot.doctor_sources import sources
+from bot.findings import Check, Finding, Level
 from bot.settings import ANY_TEAM, Settings, SlackSettings
 from bot.source_names import known_names
 from training.cron import night_trigger
@@ -42,48 +41,13 @@ _TOKEN_FORMS = {
 }
 
 
-class Level(enum.StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    NOTE = "note"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found.
-
-    Attributes:
-        check: Name of the check.
-        text: What is so, without secrets.
-        mend: What to do; empty where nothing must be done.
-    """
-
-    check: str
-    level: Level
-    text: str
-    mend: str = ""
-
-
-Check = Callable[[], Iterable[Finding]]
-
-
-def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
-    """Yield what the checks find; one that fails is itself a finding, and the others go on."""
-    for name, check in checks:
-        try:
-            yield from check()
-        except PERSON_ERRORS as error:
-            yield Finding(name, Level.PROBLEM, error.problem, error.mend)
-
-
 def quick_checks(settings: Settings) -> list[tuple[str, Check]]:
     """Return the checks of settings, data folder and disk."""
     return [
         ("Python", lambda: [python_version(sys.version_info[:2])]),
         ("data folder", lambda: [data_folder(settings.data_dir)]),
         ("disk", lambda: [disk_space(settings)]),
+        ("sources", lambda: sources(settings)),
         ("model endpoint", lambda: endpoint_form(settings)),
         ("Slack", lambda: slack_tokens(settings.slack)),
         ("Slack's names", lambda: slack_names(settings)),

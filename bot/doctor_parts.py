@@ -13,8 +13,9 @@ from huggingface_hub.constants import HF_HUB_OFFLINE
 from huggingface_hub.errors import HFValidationError
 
 from bot.assembly import Nightshift
-from bot.doctor import GIB, Check, Finding, Level, is_web_address
+from bot.doctor import GIB, is_web_address
 from bot.doctor_slack import slack_answers
+from bot.findings import Check, Finding, Level
 from bot.plural import counted
 from ingestion.index.opening import INDEX_FOLDER, list_generations
 from ingestion.index.served import difference

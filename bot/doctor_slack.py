@@ -8,7 +8,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.doctor import Finding, Level
+from bot.findings import Finding, Level
 from bot.settings import SlackSettings
 from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
 from bot.slack.manifest import bot_scopes

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.commands.context import opened, settings_of
-from bot.doctor import Finding, Level, quick_checks, run_checks
+from bot.doctor import quick_checks
 from bot.errors import SettingsError
+from bot.findings import Finding, Level, run_checks
 from bot.settings import Settings
 
 _SIGNS = {Level.OK: "[green]✓[/]", Level.NOTE: "[yellow]![/]", Level.PROBLEM: "[red]✗[/]"}

@@ -2,26 +2,26 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.doctor import (
-    Finding,
-    Level,
     data_folder,
     endpoint_form,
     is_web_address,
     python_version,
     quick_checks,
-    run_checks,
     schedule,
     slack_names,
     slack_tokens,
 )
 from bot.doctor_slack import slack_answers
+from bot.doctor_sources import sources
 from bot.errors import SettingsError
+from bot.findings import Finding, Level, run_checks
 from bot.settings import Settings, SlackSettings
 from bot.slack.manifest import bot_scopes
 from ingestion.settings import SourceSettings
@@ -175,6 +175,46 @@ def test_endpoint_form(url: str, good: bool) -> None:
     assert is_web_address(url) is good
     (finding,) = endpoint_form(Settings(model=ModelSettings(name="openai:m", base_url=url)))
     assert (finding.level is Level.OK) is good
+
+
+def test_each_source_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, file = tmp_path / "handbook", tmp_path / "policy.md"
+    folder.mkdir()
+    file.write_text("# Policy\n", encoding="utf-8")
+    csv = SourceSettings(loader="langchain_community.document_loaders:CSVLoader")
+    both = csv.model_copy(update={"path": folder})
+    given = [
+        SourceSettings(path=folder),
+        SourceSettings(path=file),
+        csv,
+        SourceSettings(path=tmp_path / "nowhere", name="wiki"),
+        SourceSettings(path=Path(os.devnull)),
+        SourceSettings(),
+        both,
+    ]
+    found = list(sources(Settings(sources=given)))
+    assert [each.level for each in found] == [Level.OK] * 3 + [Level.PROBLEM] * 4
+    assert str(folder) in found[0].text
+    for number, text in ((3, "'wiki' isn't there"), (4, "neither"), (5, "neither"), (6, "both")):
+        assert text in found[number].text
+        assert found[number].mend
+    assert "[[sources]] number 6" in found[5].text
+
+    def refused(_place: object) -> Iterator[os.DirEntry[str]]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refused)
+    (closed,) = sources(Settings(sources=[SourceSettings(path=folder)]))
+    assert (closed.level, closed.mend) == (Level.PROBLEM, "Check its rights.")
+
+
+def test_a_source_without_links_in_slack_is_noted(tmp_path: Path) -> None:
+    linked = SourceSettings(path=tmp_path, base_url="https://wiki.example.com")
+    given = [SourceSettings(path=tmp_path), linked]
+    slack = SlackSettings.model_validate(GOOD)
+    found = list(sources(Settings(sources=given, slack=slack)))
+    assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.OK]
+    assert "base_url" in found[1].mend
 
 
 def test_schedule() -> None:

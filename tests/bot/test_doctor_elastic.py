@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.assembly import Nightshift
-from bot.doctor import Finding, Level, run_checks
 from bot.doctor_parts import elasticsearch
+from bot.findings import Finding, Level, run_checks
 from bot.settings import Settings
 from ingestion.index.elastic import ElasticIndex
 from ingestion.settings import IndexSettings
