@@ -29,6 +29,7 @@ from bot.commands import (
 )
 from bot.commands.context import Options, configure_logging
 from bot.errors import PERSON_ERRORS
+from bot.settings import at_home
 
 EXIT_PROBLEM = 1
 EXIT_INTERRUPTED = 130
@@ -83,7 +84,10 @@ def options(
 ) -> None:
     """Read the options that all commands share."""
     configure_logging(verbose)
-    context.obj = Options(config=config, data_dir=data_dir)
+    # A shell leaves the ~ of --data-dir=~/nightshift as it is.
+    context.obj = Options(
+        config=at_home(config) if config else None, data_dir=at_home(data_dir) if data_dir else None
+    )
 
 
 def main() -> None:
@@ -114,7 +118,7 @@ def main() -> None:
         logging.getLogger("bot.cli").debug("unexpected", exc_info=True)
         errors.print(
             "[bold red]Problem:[/] Something went wrong that Nightshift doesn't know of.\n"
-            "[bold green]Mend:[/] Run it again with --verbose to see the details, and report them.",
+            "[bold green]Mend:[/] Run nightshift --verbose … to see the details, and report them.",
             soft_wrap=True,
         )
         sys.exit(EXIT_PROBLEM)

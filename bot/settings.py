@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
 
 from bot.errors import SettingsError
+from bot.settings_problems import told_problems
 from ingestion.settings import (
     ChunkingSettings,
     EmbeddingSettings,
@@ -30,10 +46,17 @@ Visibility = Literal["thread", "asker"]
 ANY_TEAM = "*"
 """In `slack.teams`: every workspace."""
 
+_MAY_BE_PATHS = {"index": "ca_file", "embedding": "model", "model": "name"}
+_OF_KUBERNETES = re.compile(rf"{ENV_PREFIX}(SERVICE_HOST|(SERVICE_)?PORT(_.*)?)")
 _SLACKS_VARIABLES = {
     f"SLACK_{name.upper()}": name
     for name in ("bot_token", "app_token", "signing_secret", "client_secret", "api_url")
 }
+
+
+def at_home(path: str | Path) -> Path:
+    """Return a path with the person's home in place of ``~``, which only a shell would replace."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises where nobody lives
 
 
 class AnswerSettings(BaseModel):
@@ -169,6 +192,28 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     slack: SlackSettings = SlackSettings()
 
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir_at_home(cls, folder: Path) -> Path:
+        return at_home(folder)
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_at_home(cls, sources: list[SourceSettings]) -> list[SourceSettings]:
+        return [
+            source.model_copy(update={"path": at_home(source.path)}) if source.path else source
+            for source in sources
+        ]
+
+    @field_validator(*_MAY_BE_PATHS)
+    @classmethod
+    def _section_at_home(cls, section: BaseModel, info: ValidationInfo) -> BaseModel:
+        key = _MAY_BE_PATHS[str(info.field_name)]
+        value = getattr(section, key)
+        if not value.startswith("~"):  # a model's name is no path
+            return section
+        return section.model_copy(update={key: str(at_home(value))})
+
     @property
     def database_url(self) -> str:
         """The database's URL, SQLite in the data folder by default."""
@@ -205,8 +250,11 @@ def load_settings(file: Path | None = None, data_dir: Path | None = None) -> Set
     values: dict[str, Any] = {}
     if path.is_file():
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            # Windows' Notepad puts a mark of its own before the first line.
+            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{path} isn't in UTF-8.", "Save it as UTF-8.") from error
+        except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{path} isn't valid TOML: {error}", "Mend that line.") from error
         except OSError as error:
             raise SettingsError(
@@ -215,15 +263,17 @@ def load_settings(file: Path | None = None, data_dir: Path | None = None) -> Set
     _refuse_unknown_environment()
     try:
         settings = Settings(**_with_slacks_variables(values))
-    except EnvironmentValueError as error:  # its text names the variable, not the value
+    except EnvironmentValueError as error:
         raise SettingsError(
-            f"An environment variable can't be understood: {error}.",
-            "A list or a whole section is written as JSON; one value as NIGHTSHIFT_MODEL__NAME=…",
+            f"The environment variable {_unreadable_variable()} can't be understood.",
+            """A list is written as JSON, as in '["U0123456789"]', and so is a whole section; """
+            "one value as NIGHTSHIFT_MODEL__NAME=…",
         ) from error
     except ValidationError as error:
-        raise SettingsError(_problems(error, path), f"Mend {path} or the environment.") from error
+        problems = f"In {path} or the environment: {told_problems(error, Settings)}"
+        raise SettingsError(problems, f"Mend {path} or the environment.") from error
     if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir})
+        settings = settings.model_copy(update={"data_dir": at_home(data_dir)})
     return settings
 
 
@@ -244,35 +294,22 @@ def _refuse_unknown_environment() -> None:
     """A misspelt NIGHTSHIFT_ variable would otherwise be ignored in silence."""
     known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
     for name in os.environ:
+        # Kubernetes tells each pod where a Service called "nightshift" is, in names like these.
+        if _OF_KUBERNETES.fullmatch(name):
+            continue
         if name.upper().startswith(ENV_PREFIX) and name.upper().split("__")[0] not in known:
             guess = difflib.get_close_matches(name.upper(), sorted(known), n=1)
             mend = f"Did you mean {guess[0]}?" if guess else "Unset it."
             raise SettingsError(f"The environment variable {name} names no setting.", mend)
 
 
-def _problems(error: ValidationError, path: Path) -> str:
-    """Say each problem in a sentence with the nearest known name, never the value (a secret?)."""
-    lines = []
-    for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            guess = difflib.get_close_matches(
-                str(problem["loc"][-1]), _known_keys(problem["loc"]), n=1
-            )
-            hint = f" Did you mean '{guess[0]}'?" if guess else ""
-            lines.append(f"'{where}' is no setting.{hint}")
-        else:
-            lines.append(f"'{where}': {problem['msg']}.")
-    return f"In {path} or the environment: " + " ".join(lines)
-
-
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the names that are allowed where an unknown one stands."""
-    fields = Settings.model_fields
-    for part in loc[:-1]:
-        if isinstance(part, int):
-            continue
-        annotation = fields[part].annotation
-        model: Any = getattr(annotation, "__args__", (annotation,))[0]
-        fields = model.model_fields
-    return list(fields)
+def _unreadable_variable() -> str:
+    """Return the first that can't be read when it is alone; pydantic names only its section."""
+    source = EnvSettingsSource(Settings)
+    for name, value in source.env_vars.items():
+        source.env_vars = {name: value}
+        try:
+            source()
+        except EnvironmentValueError:
+            return name.upper()
+    return f"{ENV_PREFIX}…"

@@ -66,7 +66,7 @@ def train(
     if not record.report:
         raise TrainingError(
             f"The night ended without a report: {record.outcome}.",
-            "Run it again with --verbose, or raise training.max_hours.",
+            "Run it as nightshift --verbose train, or raise training.max_hours.",
         )
     _show(record.report, as_json)
     if record.outcome is NightOutcome.FAILED or record.report.get("outcome") == "failed":
