@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bot.doctor import is_web_address
+from bot.errors import SettingsError
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,4 +26,9 @@ def print_manifest(
     """
     from bot.slack.manifest import manifest_yaml
 
+    if http and not (is_web_address(http) and http.startswith("https://")):
+        raise SettingsError(
+            f"'{http}' is no https address.",
+            "Write where Slack reaches the bot, as in https://bot.example.com.",
+        )
     typer.echo(manifest_yaml(http), nl=False)

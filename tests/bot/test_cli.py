@@ -57,6 +57,14 @@ def test_a_logged_error_shows_no_variable() -> None:
     assert "xoxb-hidden" not in done.stderr
 
 
+@pytest.mark.parametrize("address", ["notaurl", "http://bot.example.com", "https://"])
+def test_a_manifest_needs_an_address_that_slack_can_call(address: str, tmp_path: Path) -> None:
+    done = nightshift("manifest", "--http", address, data=tmp_path / "data")
+    assert_two_line_problem(done)
+    assert "https://bot.example.com" in done.stderr
+    assert done.stdout == ""
+
+
 def test_settings_that_are_wrong_are_told_in_two_lines(tmp_path: Path) -> None:
     data = tmp_path / "data"
     damaged = tmp_path / "damaged.toml"
