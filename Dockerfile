@@ -2,12 +2,19 @@
 #   docker build -t nightshift . && docker run -v nightshift:/data -v "$PWD/handbook:/documents:ro" nightshift ingest /documents
 FROM python:3.12-slim
 
+# On a closed network, the mirror that pip and uv fetch from: docker build --build-arg PIP_INDEX_URL=... --build-arg
+# UV_DEFAULT_INDEX=...
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
+
+# For a model of the hub instead of the packaged one: docker run --env HF_HUB_OFFLINE=0
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     TOKENIZERS_PARALLELISM=false \
     UV_LINK_MODE=copy \
     VIRTUAL_ENV=/app/.venv \
     HF_HOME=/data/hub \
+    HF_HUB_OFFLINE=1 \
     NIGHTSHIFT_DATA_DIR=/data
 
 WORKDIR /app
@@ -33,7 +40,8 @@ USER nightshift
 VOLUME /data
 EXPOSE 8080
 
-HEALTHCHECK --interval=60s --timeout=30s --start-period=60s --retries=3 \
-    CMD ["nightshift", "doctor", "--quick"]
+# The first start converts the model. No proxy is asked for what is in here.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=300s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/healthz', timeout=5)"]
 ENTRYPOINT ["nightshift"]
 CMD ["serve", "--host", "0.0.0.0"]

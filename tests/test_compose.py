@@ -81,6 +81,8 @@ def test_the_bots_variables_are_settings_that_lead_to_the_other_services(
         monkeypatch.setenv(name, filled_in(value))
     settings = load_settings()
     assert settings.slack.bot_token.get_secret_value() == "a token"
+    assert settings.slack.admins == ["U0123456789"]
+    assert [source.path for source in settings.sources] == [Path("/documents")]
     assert settings.index.password.get_secret_value() == PASSWORD
     assert urlsplit(settings.index.url).hostname in SERVICES
     database = urlsplit(settings.database.url)

@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
+from bot.errors import SlackDownError
+from bot.web import Pages, serve_web
 from tests.command_line import problem_with
 
 ROOT = Path(__file__).parent.parent
@@ -184,12 +186,29 @@ def test_each_program_and_option_of_a_run_step_exists(words: list[str]) -> None:
     assert [option for option in options if option not in text] == []
 
 
-def test_entry_point_command_and_health_check_exist() -> None:
+def test_entry_point_and_command_exist() -> None:
     entry = only("ENTRYPOINT").words
     assert entry == ["nightshift"]
     assert problem_with(only("CMD").words) is None
-    assert health_command()[0] == entry[0]
-    assert problem_with(health_command()[1:]) is None
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_the_health_check_is_what_the_bot_says_of_itself(well: bool) -> None:
+    def check() -> str:
+        if not well:
+            raise SlackDownError("The threads have ended.", "Start it anew.")
+        return "run"
+
+    program, *words, code = health_command()
+    assert program == "python"
+    assert f":{only('EXPOSE').argument}/" in code
+    with serve_web(Pages({"threads": check}, {}), "127.0.0.1", 0) as port:
+        here = code.replace(f":{only('EXPOSE').argument}/", f":{port}/")
+        proxied = os.environ | {"http_proxy": "http://127.0.0.1:9"}
+        done = subprocess.run(
+            [sys.executable, *words, here], env=proxied, capture_output=True, check=False
+        )
+    assert (done.returncode == 0) is well
 
 
 def test_compose_runs_this_image_with_its_data_in_a_volume() -> None:
@@ -236,7 +255,7 @@ def test_install_steps_give_a_healthy_bot(tmp_path: Path) -> None:
                     copy_without_ignored(source, app / target)
             elif step.keyword == "RUN" and commands_of(step)[0][0] not in SYSTEM:
                 subprocess.run(step.argument, shell=True, cwd=app, env=variables, check=True)  # noqa: S602
-        for command in (["nightshift", "--version"], health_command()):
+        for command in (["nightshift", "--version"], ["nightshift", "doctor", "--quick"]):
             done = subprocess.run(
                 command, cwd=app, env=variables, capture_output=True, text=True, check=False
             )
