@@ -151,8 +151,9 @@ def _of_the_hub(name: str) -> Finding:
     if cached:
         return Finding("model", Level.OK, f"{name}, downloaded")
     if HF_HUB_OFFLINE:
-        text = f"{name} isn't on this machine, and HF_HUB_OFFLINE is set."
-        return Finding("model", Level.PROBLEM, text, "Unset it, or give a folder.")
+        text = f"{name} isn't on this machine, and the hub isn't asked."
+        mend = "Unset HF_HUB_OFFLINE where the hub can be reached, or give a folder."
+        return Finding("model", Level.PROBLEM, text, mend)
     return Finding("model", Level.NOTE, f"{name} is downloaded at its first answer.")
 
 

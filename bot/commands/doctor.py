@@ -68,6 +68,9 @@ def _findings(context: typer.Context, quick: bool) -> Iterator[Finding]:
 
 
 def _of_parts(settings: Settings) -> Iterator[Finding]:
+    from bot.doctor_hub import hub
+
+    yield from hub(settings)
     from bot.doctor_parts import part_checks
 
     with opened(settings) as nightshift:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot import doctor_hub
 from bot.doctor import (
     data_folder,
     endpoint_form,
@@ -18,13 +20,14 @@ from bot.doctor import (
     slack_names,
     slack_tokens,
 )
+from bot.doctor_hub import hub
 from bot.doctor_slack import slack_answers
 from bot.doctor_sources import sources
 from bot.errors import SettingsError
 from bot.findings import Finding, Level, run_checks
 from bot.settings import Settings, SlackSettings
 from bot.slack.manifest import bot_scopes
-from ingestion.settings import SourceSettings
+from ingestion.settings import EmbeddingSettings, SourceSettings
 from tests.bot.openai_server import openai_server
 from tests.bot.slack.server.slack import Slack, slack_workspace
 from tests.bot.terminal import nightshift
@@ -303,6 +306,30 @@ def test_full_doctor_finds_what_is_broken(tmp_path: Path) -> None:
     assert {"database", "adapters", "index", "model"} <= problems.keys()
     assert all(each["mend"] for each in problems.values())
     assert not (data / "models").exists()
+
+
+def test_a_hub_that_is_silent_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(doctor_hub, "_SECONDS", 0.1)
+    named = Settings(model=ModelSettings(name="owner/model"))
+    assert list(hub(Settings(model=ModelSettings(name=str(tmp_path))))) == []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        (found,) = hub(named)
+    assert found.level is Level.NOTE
+    assert "owner/model" in found.text
+    assert "folder" in found.mend
+    assert list(hub(named)) == []  # this process is offline from now on
+
+
+def test_a_hub_that_answers_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    with openai_server() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        (found,) = hub(Settings(embedding=EmbeddingSettings(model="all-mpnet-base-v2")))
+    assert found.level is Level.OK
 
 
 @pytest.mark.slow
