@@ -35,9 +35,16 @@ _ROWS = {
     90: "ninety neunzig noventa novanta negentig",
 }
 _DIGITS = {word: str(number) for number, words in _ROWS.items() for word in words.split()}
-_WORD = re.compile(rf"\b(?:{'|'.join(_DIGITS)})\b", re.IGNORECASE)
+_ANY = "|".join(
+    [*_DIGITS, *"one hundred thousand million ein hundert tausend cent mille mil".split()]
+)
+# "Twenty-five" and "two hundred and five" are one amount, and stay words.
+_RUN = re.compile(
+    rf"\b(?:{_ANY})(?:(?:(?<=hundred)\s+and\s+|(?<=thousand)\s+and\s+|[\s-]+)(?:{_ANY}))*\b",
+    re.IGNORECASE,
+)
 
 
 def in_digits(text: str) -> str:
-    """Return a text with the amounts it gives in words, each by itself, in digits."""
-    return _WORD.sub(lambda word: _DIGITS.get(word[0].casefold(), word[0]), text)
+    """Return a text with the amounts it gives in one word in digits."""
+    return _RUN.sub(lambda run: _DIGITS.get(run[0].casefold(), run[0]), text)

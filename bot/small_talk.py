@@ -32,11 +32,12 @@ _THANKS = frozenset(
 )
 _NODS = frozenset(
     "ok okay great perfect super cool nice good fine sure awesome wow understood alright yes yep "
-    "yeah got ja gut prima genau verstanden oui bien parfait sí bueno perfecto sim certo bene goed "
+    "yeah got ja gut prima genau verstanden oui bien parfait sí bueno perfecto certo bene goed "
     "duidelijk".split()
 )
+_BESIDE_NODS = frozenset("it very much so a lot you there bot nightshift".split())
 _BESIDE = _NODS | frozenset(
-    "it is was that's very much so a lot many you the there bot nightshift "
+    "very much so a lot many you the there bot nightshift "
     "all again for that your help team everybody everyone vielen schön sehr dir euch je wel "
     "beaucoup muchas muito muita mille".split()
 )
@@ -73,7 +74,8 @@ def small_talk(text: str) -> SmallTalk | None:
     if " ".join(words) in _ABOUT:
         return SmallTalk.ABOUT
     others = [word for word in words if word not in _BESIDE]
-    if not others and not _NODS.isdisjoint(words) and "?" not in plain:
+    nods = _NODS.intersection(words)
+    if nods and _BESIDE_NODS.issuperset(set(words) - nods) and "?" not in plain:
         return SmallTalk.NOD
     if others and _THANKS.issuperset(others):
         return SmallTalk.THANKS

@@ -41,7 +41,7 @@ _LIMITS = frozenset(
 _HARMLESS = frozenset(
     "your yours they them their there these those this that with from have been were".split()
 )
-_SHORT_AMOUNT = "all"  # that a sentence may not make up either
+_SHORT_AMOUNTS = frozenset("all two six ten".split())  # that a sentence may not make up either
 
 
 def bears_out(unit: str, sentence: str, question: str) -> bool:
@@ -92,7 +92,7 @@ def _own_words(sentence: str, unit: str, question: str) -> bool:
     telling = {
         stem
         for stem in _ordered(sentence)
-        if len(stem) >= _TELLING or stem == _SHORT_AMOUNT or UNSPACED.match(stem)
+        if len(stem) >= _TELLING or stem in _SHORT_AMOUNTS or UNSPACED.match(stem)
     }
     return bool(telling - _HARMLESS - set(_ordered(known)))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.answer import Answer, Question
+from bot.attachments import SOURCE
 from bot.conversation import Turn
 from bot.errors import PERSON_ERRORS
 from bot.slack.audience import Decision, decide
@@ -39,6 +40,10 @@ _TURNS = 6
 
 _FAILED = "Sorry, something went wrong with this question, and it has been noted. Please ask again."
 _STOPPED = "Stopped."
+_CLOSED = (
+    "Slack took no answer for a while, and meanwhile what this one rests on has changed. "
+    "Please ask again."
+)
 _WHAT_ABOUT = "What would you like to know about {}? Ask here in the thread, and I'll read it."
 _REFUSALS = {
     Refusal.WAITING: "You have several questions waiting already. I'll answer those first; "
@@ -120,8 +125,11 @@ class Answering:
         delivery = self.delivery
         if self._held.stop in VOID:
             return QuestionStatus.CANCELLED
-        if delivery.prepared and not self._decision.refusal and self._is_fresh():
-            delivery.finish()
+        if delivery.prepared and not self._decision.refusal and self._is_known():
+            if self._is_open():
+                delivery.finish()
+            else:
+                self._finish(build_notice_reply(_CLOSED))
             return QuestionStatus.DONE
         if self._held.stop:
             return self._cancelled()
@@ -147,14 +155,43 @@ class Answering:
         self._kept[_PREPARED_AT] = time.time()
         self.delivery.finish(reply)
 
-    def _is_fresh(self) -> bool:
-        """Whether what was prepared is no older than what is remembered of rights.
+    def _is_known(self) -> bool:
+        """Whether what was prepared stands; a notice that is old is thought of anew."""
+        return self._is_fresh() or self._parts.nightshift.feedback.knows(self._task.id)
 
-        After that the asker may have lost theirs, or a page have been closed: the question is
-        answered anew.
-        """
+    def _is_fresh(self) -> bool:
+        """Whether what was prepared is no older than what is remembered of rights."""
         age = time.time() - self._task.reply.get(_PREPARED_AT, 0.0)
         return bool(abs(age) <= self._parts.settings.rights_seconds)
+
+    def _is_open(self) -> bool:
+        """Whether a prepared answer may still be read by whom it is for.
+
+        It may have waited for Slack for long: meanwhile its asker may have lost their rights, or a
+        page have been closed.
+        """
+        if self._is_fresh():
+            return True
+        nightshift, reader = self._parts.nightshift, self._reader()
+        policy = self._parts.channels.policy(self._task.team, self._task.channel)
+        pages = {
+            source.document_id
+            for source in nightshift.feedback.answer(self._task.id).sources
+            if not source.document_id.startswith(f"{SOURCE}:")  # the asker's own file
+        }
+        try:
+            found = [nightshift.index.document_chunks(page, reader) for page in pages]
+        except PERSON_ERRORS:
+            return False
+        return all(
+            chunks and (policy.sources is None or chunks[0].source in policy.sources)
+            for chunks in found
+        )
+
+    def _reader(self) -> Reader:
+        if not self._decision.with_own_rights:
+            return Reader()
+        return self._parts.people.reader(self._task.team, self._task.asker)
 
     def _have_patience(self) -> None:
         """Ask again before somebody is told that Slack doesn't say who asks, or where."""
@@ -229,10 +266,9 @@ class Answering:
 
     def _question(self) -> Question:
         parts, task = self._parts, self._task
-        own = self._decision.with_own_rights
         return Question(
             self._request.text,
-            reader=parts.people.reader(task.team, task.asker) if own else Reader(),
+            reader=self._reader(),
             asker=named(task.team, task.asker),
             audience=self._decision.audience,
             conversation=conversation_of(task.team, task.channel, task.thread_ts),

@@ -154,6 +154,8 @@ class _Pen:
     begun: int = 0
     line_at: int = 0
     ends_in_address: bool = False
+    seam: bool = False
+    flat_seam: bool = False
 
     def write(self, tokens: Sequence[Token]) -> None:
         at = 0
@@ -177,7 +179,9 @@ class _Pen:
         elif token.type == "link_close":
             self.close_link()
         elif token.type == "image":
+            self.seam = True
             self.text(_plain_of(token.children or []))
+            self.seam = True
         elif token.type == "code_inline":
             self.code(token.content)
         elif token.type == "softbreak" and self.is_wrapped():
@@ -224,12 +228,23 @@ class _Pen:
             self.ends_in_address &= not any(map(str.isspace, text))
 
     def part(self, following: str) -> None:
-        """Part what comes from another mark from what is open before it, or an address."""
-        address = self.ends_in_address and not following[:1].isspace()
-        for written in (self.markdown, self.mrkdwn, self.flat):
-            if address or (written and _OPEN_END.search(written[-1])):
+        """Part what comes from what stands before it, where together they could act.
+
+        That is where a mark was left out between them (a seam), behind an address, and behind what
+        is open.
+        """
+        after_address = self.ends_in_address and not following[:1].isspace()
+        flat_seam = self.seam or self.flat_seam
+        for written, seam in (
+            (self.markdown, self.seam),
+            (self.mrkdwn, self.seam),
+            (self.flat, flat_seam),
+        ):
+            before = written[-1] if written else " "
+            joined = seam and not (before[-1:].isspace() or following[:1].isspace())
+            if after_address or joined or _OPEN_END.search(before):
                 written.append(JOINER)
-        self.ends_in_address = False
+        self.ends_in_address = self.seam = self.flat_seam = False
 
     def boundary(self, following: str) -> None:
         """Part an emphasis that just ended from a letter after it."""
@@ -253,18 +268,15 @@ class _Pen:
 
     def code(self, text: str) -> None:
         self.part("`")
-        shown = calm(text.replace("\n", " "))
-        if "``" in shown:
-            shown = shown.replace("`", _NO_TICK)
-        fence = "``" if "`" in shown else "`"
-        pad = " " if fence == "``" else ""
-        self.markdown.append(f"{fence}{pad}{shown}{pad}{fence}")
+        shown = calm(text.replace("\n", " ")).replace("`", _NO_TICK)  # a fence could end elsewhere
+        self.markdown.append(f"`{shown}`")
         self.mrkdwn.append(_as_code(text))
         self.flat.append(_as_code(text))
         self.plain.append(text)
 
     def style(self, name: str, *, opens: bool) -> None:
         markdown, mrkdwn = _MARKS[name]
+        self.flat_seam = True
         self.markdown.append(markdown)
         if opens:
             self.styles.append(name)
@@ -285,6 +297,7 @@ class _Pen:
         if any(self.targets):
             self.put(" ", " ")
             return
+        self.ends_in_address = False
         self.mrkdwn.append(f"{''.join(reversed(marks))}\n{''.join(marks)}")
         self.flat.append("\n")
         self.markdown.append("\n")
@@ -294,8 +307,10 @@ class _Pen:
     def open_link(self, url: str) -> None:
         kept = url if self.links(url) else ""
         self.targets.append(kept)
+        self.seam |= not kept
         if kept:
             self.part("[")
+            self.flat_seam = True
             self.markdown.append("[")
             self.mrkdwn.append(f"<{escape(safe_url(kept))}|")
             self.begun = len(self.plain)
@@ -305,7 +320,9 @@ class _Pen:
         if url and len(self.plain) == self.begun:
             self.put(url, url)
         self.targets.pop()
+        self.seam |= not url
         if url:
+            self.flat_seam = True
             self.markdown.append(f"]({safe_url(url).replace('(', '%28').replace(')', '%29')})")
             self.mrkdwn.append(">")
 

@@ -133,9 +133,10 @@ class People:
 
     def by_id(self, team: str, names: Sequence[str]) -> tuple[str, ...]:
         """Return the names with a user group's handle replaced by its id, which Slack pings."""
-        trusted, ids = self._trusted(team, names), self._groups_of(team).ids
+        handles = {name for name in self._trusted(team, names) if not _ID.fullmatch(name)}
+        ids = self._groups_of(team).ids
         return tuple(
-            ids.get(normalise_name(name), name) if name in trusted else name for name in names
+            ids.get(normalise_name(name), name) if name in handles else name for name in names
         )
 
     def _trusted(self, team: str, names: Iterable[str]) -> set[str]:
@@ -170,7 +171,9 @@ class People:
             return _Groups({}, {})
 
     def _look_up_groups(self, team: str) -> _Groups:
-        listed = self._clients.of(team).usergroups_list(include_users=True)["usergroups"]
+        listed = self._clients.of(team).usergroups_list(include_users=True, include_disabled=True)[
+            "usergroups"
+        ]
         taken = {normalise_name(str(group["id"])) for group in listed}
         groups, ids = dict[str, frozenset[str]](), dict[str, str]()
         for group in listed:

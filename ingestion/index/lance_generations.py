@@ -11,7 +11,7 @@ import lancedb
 from ingestion.errors import IndexMismatchError, IndexUnavailableError
 from ingestion.index.lance_errors import mapped_errors
 from ingestion.index.protocol import Generation, Role
-from ingestion.index.served import TEMPORARY_PREFIX, Served, Tables, read_tables
+from ingestion.index.served import TEMPORARY_PREFIX, Served, Tables, named_tables, read_tables
 
 TABLE_PREFIX = "chunks-"
 _SUFFIX = ".lance"
@@ -27,8 +27,7 @@ def readable_tables(folder: Path) -> Tables | None:
 
 def drop_others(folder: Path) -> None:
     """Remove all but what is served and kept; what can't be removed only takes space."""
-    tables = readable_tables(folder)
-    kept = {served.table for served in (tables.now, tables.before) if served} if tables else set()
+    kept = named_tables(folder)
     for table in table_names(folder):
         if table not in kept:
             drop(folder, table)

@@ -69,6 +69,18 @@ def read_tables(folder: Path) -> Tables | None:
         raise IndexUnavailableError(f"{file} is damaged.", REBUILD) from error
 
 
+def named_tables(folder: Path) -> set[str]:
+    """Return the names of the tables served and kept, also by another version of Nightshift.
+
+    None where that is damaged: then nothing says which of the tables is whole.
+    """
+    try:
+        values = json.loads((folder / SERVED_FILE).read_text(encoding="utf-8"))
+        return {str(each["table"]) for each in (values, values.get("before")) if each}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
 def serve(folder: Path, tables: Tables) -> None:
     """Serve another table from now on. A kill leaves the one or the other served."""
     temporary = _written(folder, tables)

@@ -59,6 +59,8 @@ def test_a_unit_bears_out_what_says_the_same(unit: str, sentence: str, question:
             "The trial period is three months in Utrecht.",
             "how long is the trial period in Utrecht?",
         ),
+        ("You have twenty-five days.", "You have five days.", "how many days?"),
+        ("It costs two hundred and six euros.", "It costs six euros.", "what does it cost?"),
         # A number that only counts the items.
         ("3. Google pays its sellers a share.", "Google pays a share of 3%.", "google's share?"),
         # A number of the question.

@@ -13,6 +13,7 @@ import pytest
 from ingestion.documents import Reader
 from ingestion.errors import IndexMismatchError, IndexStoreError, IndexUnavailableError
 from ingestion.index.lance import LanceIndex
+from ingestion.index.lance_generations import table_names
 from ingestion.index.opening import open_index, open_new_index
 from ingestion.index.served import SERVED_FILE
 from ingestion.settings import IndexSettings
@@ -63,11 +64,15 @@ def test_a_rebuild_mends_another_embedder_and_damage(tmp_path: Path) -> None:
 
 
 def test_a_format_of_the_future_is_refused(tmp_path: Path) -> None:
-    LanceIndex(tmp_path, METADATA)
+    before = LanceIndex(tmp_path, METADATA).generation.partition("@")[0]
     file = tmp_path / SERVED_FILE
     file.write_text(file.read_text().replace('"format": 2', '"format": 3'), encoding="utf-8")
     with pytest.raises(IndexMismatchError, match="Another version"):
         LanceIndex(tmp_path, METADATA)
+    rebuilt = LanceIndex.create_new(tmp_path, METADATA)
+    assert before in table_names(tmp_path), "it serves until the new one does"
+    rebuilt.publish()
+    assert before not in table_names(tmp_path)
 
 
 @pytest.mark.parametrize("part", ["data", "_versions", "*"])
@@ -101,6 +106,7 @@ import resource, signal, sys
 from pathlib import Path
 from ingestion.errors import IndexUnavailableError
 from ingestion.index.lance import LanceIndex
+from ingestion.index.lance_generations import table_names
 from tests.ingestion.stores import METADATA, make_document, put
 
 index = LanceIndex(Path(sys.argv[1]), METADATA)
@@ -129,6 +135,7 @@ READ_WHILE_WRITING = """
 import sys
 from pathlib import Path
 from ingestion.index.lance import LanceIndex
+from ingestion.index.lance_generations import table_names
 from tests.ingestion.stores import METADATA, make_document, put
 
 index = LanceIndex(Path(sys.argv[1]), METADATA)

@@ -104,6 +104,7 @@ def test_a_handle_that_is_an_id_gives_no_rights(
     assert names.isdisjoint({ada.lower(), group.lower()})
     assert ("u1nobody9" in names) == (not several), "any other handle opens what is open to it"
     assert ada.lower() in parts.people.reader(team, ada).names
+    assert parts.people.by_id(team, [ada, group]) == (ada, group), "the group isn't pinged for her"
 
 
 def test_what_was_read_by_hand_is_named_in_the_settings_that_reindex_needs(

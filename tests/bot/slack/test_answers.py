@@ -114,6 +114,7 @@ def test_an_answer_that_waited_for_slack_is_for_those_who_may_read_it_now(
         slack.faults.clear()
         slack.wait_for(lambda: not any(queue.counts().values()), "the end")
         (shown,) = slack.from_bot(direct)
+        assert "Please ask again." in shown.visible_text
         assert "Pay" not in shown.visible_text
 
 

@@ -40,6 +40,9 @@ PAGE_LINK = re.compile(
 @example("<[!channel](x)>")
 @example("&lt;![!subteam^S1](x)>")
 @example("@[here](x)")
+@example("## @he**re** now")
+@example("@he[re](https://evil.example)")
+@example("&l[t;](u)!channel>")
 def test_nothing_pings_anybody(text: str) -> None:
     for body in render_body(text, PAGE_LINKS, 400):
         for shown in (body.markdown, body.mrkdwn):
@@ -58,6 +61,10 @@ def test_nothing_pings_anybody(text: str) -> None:
 @example("\\https://evil.example")
 @example("`- ``x https://evil.example `")
 @example("https://docs.example/a_b[.evil.example](x)")
+@example("# See htt**ps://evil.example**")
+@example("# htt[ps://evil.example](https://docs.example/a_b)")
+@example("htt[ps://evil.example](x) htt![ps://evil.example](x)")
+@example("`` https://evil.example ` c ``https://evil.example ``")
 def test_no_link_that_no_source_has(text: str) -> None:
     for body in render_body(text, PAGE_LINKS, 400):
         (old,) = plain_blocks([{"type": "markdown", "text": body.markdown}])
