@@ -19,6 +19,7 @@ def upgrade() -> None:
     in_thread = (answers.c.conversation == others.c.conversation) & (answers.c.conversation != "")
     query = sa.select(answers.c.id, others.c.asker).distinct()
     query = query.where(in_thread, answers.c.standalone != answers.c.question)
+    query = query.where(~answers.c.conversation.like("%:"))  # questions by /ask have no thread
     askers = defaultdict(list)
     for answer_id, asker in op.get_bind().execute(query):
         askers[answer_id].append(asker)
