@@ -53,7 +53,7 @@ def test_a_vote_can_be_changed_and_explained(indexed: Path) -> None:
 
 @pytest.mark.slow
 def test_errors_take_two_lines_and_the_talk_goes_on(indexed: Path) -> None:
-    out = chat(indexed, "/good", "/correct x", "/sources", "/nope", "🙂", "x" * 40_000, QUESTION)
+    out = chat(indexed, "/good", "/correct x", "/sources", "/nope", "???", "x" * 40_000, QUESTION)
     assert "no answer to rate" in out
     assert "no answer to correct" in out
     assert "no sources" in out
@@ -64,7 +64,14 @@ def test_errors_take_two_lines_and_the_talk_goes_on(indexed: Path) -> None:
 
 @pytest.mark.slow
 def test_a_failed_question_leaves_nothing_to_vote_on(indexed: Path) -> None:
-    assert "no answer to rate" in chat(indexed, QUESTION, "🙂", "/good")
+    assert "no answer to rate" in chat(indexed, QUESTION, "???", "/good")
+
+
+@pytest.mark.slow
+def test_a_nod_is_no_question(indexed: Path) -> None:
+    out = chat(indexed, QUESTION, "ok great", "🙂", "/good")
+    assert out.count("€210") == chat(indexed, QUESTION).count("€210")
+    assert "your thumbs-up" in out
 
 
 @pytest.mark.slow
