@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Engine
 
-from ingestion.documents import EVERYONE, DocumentState, Reader, hash_of
+from ingestion.documents import EVERYONE, Chunk, DocumentState, Reader, hash_of
 from ingestion.index.protocol import ChunkIndex
 from training.pair_store import PairStore
 from training.pairs import Curation, TrainingPairs
@@ -106,11 +106,15 @@ def _still_says(
     def still_says(source: SourceRecord) -> bool:
         if states[source.document_id].content_hash == source.content_hash:
             return True
-        chunks = index.document_chunks(source.document_id, Reader())
-        now = "\n".join(chunk.text for chunk in chunks)
-        return all(line in now for line in source.text.splitlines())
+        return stands_in(source, index.document_chunks(source.document_id, Reader()))
 
     return still_says
+
+
+def stands_in(source: SourceRecord, chunks: Sequence[Chunk]) -> bool:
+    """Return whether a page's chunks still say all that was taken from it. Pure."""
+    now = "\n".join(chunk.text for chunk in chunks)
+    return all(line in now for line in source.text.splitlines())
 
 
 def _is_open(state: DocumentState | None) -> bool:

@@ -95,7 +95,7 @@ def passed_over(report: SyncReport) -> list[str]:
         named = ", ".join(report.links[:_NAMED_LINKS])
         more = ", …" if len(report.links) > _NAMED_LINKS else ""
         links = counted(len(report.links), "link")
-        said.append(f"{links} out of the folder not followed: {named}{more}")
+        said.append(f"{links} that lead nowhere in the folder not followed: {named}{more}")
     return said
 
 

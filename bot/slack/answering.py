@@ -12,6 +12,7 @@ from typing import Any
 from bot.answer import Answer, Question
 from bot.attachments import SOURCE
 from bot.conversation import Turn
+from bot.curation import stands_in
 from bot.errors import PERSON_ERRORS
 from bot.slack.audience import Decision, decide
 from bot.slack.blocks import Reply, build_answer_reply, build_notice_reply, reply_json
@@ -29,6 +30,7 @@ from bot.small_talk import SmallTalk, said_to, small_talk
 from bot.task import VOID, QuestionStatus, Refusal, Stop, Task
 from ingestion.documents import Reader
 from training.errors import where_raised
+from training.records import SourceRecord
 
 MAX_ATTEMPTS = 3
 # How long Slack may be silent on who asks, and where, until that is told in place of an answer.
@@ -125,12 +127,14 @@ class Answering:
         delivery = self.delivery
         if self._held.stop in VOID:
             return QuestionStatus.CANCELLED
-        if delivery.prepared and not self._decision.refusal and self._is_known():
-            if self._is_open():
+        if delivery.prepared and not self._decision.refusal:
+            recorded = self._parts.nightshift.feedback.knows(self._task.id)
+            if self._is_fresh() or (recorded and self._is_open()):
                 delivery.finish()
-            else:
+                return QuestionStatus.DONE
+            if recorded:  # else it was a notice, which is thought of anew
                 self._finish(build_notice_reply(_CLOSED))
-            return QuestionStatus.DONE
+                return QuestionStatus.DONE
         if self._held.stop:
             return self._cancelled()
         if self._task.attempts > MAX_ATTEMPTS:
@@ -155,10 +159,6 @@ class Answering:
         self._kept[_PREPARED_AT] = time.time()
         self.delivery.finish(reply)
 
-    def _is_known(self) -> bool:
-        """Whether what was prepared stands; a notice that is old is thought of anew."""
-        return self._is_fresh() or self._parts.nightshift.feedback.knows(self._task.id)
-
     def _is_fresh(self) -> bool:
         """Whether what was prepared is no older than what is remembered of rights."""
         age = time.time() - self._task.reply.get(_PREPARED_AT, 0.0)
@@ -170,23 +170,20 @@ class Answering:
         It may have waited for Slack for long: meanwhile its asker may have lost their rights, or a
         page have been closed.
         """
-        if self._is_fresh():
-            return True
         nightshift, reader = self._parts.nightshift, self._reader()
-        policy = self._parts.channels.policy(self._task.team, self._task.channel)
-        pages = {
-            source.document_id
-            for source in nightshift.feedback.answer(self._task.id).sources
-            if not source.document_id.startswith(f"{SOURCE}:")  # the asker's own file
-        }
+        allowed = self._parts.channels.policy(self._task.team, self._task.channel).sources
+
+        def may_be_read(source: SourceRecord) -> bool:
+            if source.document_id.startswith(f"{SOURCE}:"):  # the asker's own file
+                return True
+            chunks = nightshift.index.document_chunks(source.document_id, reader)
+            known = bool(chunks) and (allowed is None or chunks[0].source in allowed)
+            return known and stands_in(source, chunks)
+
         try:
-            found = [nightshift.index.document_chunks(page, reader) for page in pages]
+            return all(map(may_be_read, nightshift.feedback.answer(self._task.id).sources))
         except PERSON_ERRORS:
             return False
-        return all(
-            chunks and (policy.sources is None or chunks[0].source in policy.sources)
-            for chunks in found
-        )
 
     def _reader(self) -> Reader:
         if not self._decision.with_own_rights:

@@ -179,15 +179,18 @@ def _is_followed(link: Path, root: Path) -> bool:
 
     So files are mounted by Kubernetes: as links into a hidden folder beside them.
     """
-    if not link.is_file() or not _is_within(link, root):
+    if not _is_within(link, root) or not link.is_file():
         return False
     inside = link.resolve().relative_to(root.resolve())
     return any(part.startswith(".") for part in inside.parts)
 
 
 def _is_within(link: Path, root: Path) -> bool:
-    """Whether a link leads to something in the root."""
-    return link.exists() and link.resolve().is_relative_to(root.resolve())
+    """Whether a link leads to something in the root, as far as that can be seen."""
+    try:
+        return link.exists() and link.resolve().is_relative_to(root.resolve())
+    except OSError:
+        return False
 
 
 def _digest(raw: bytes) -> str:
