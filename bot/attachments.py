@@ -12,7 +12,8 @@ from ingestion.embedding import Embedder
 from ingestion.errors import AccessRuleError, UnreadableDocumentError
 from ingestion.parsers.formats import SUPPORTED_SUFFIXES, parse, suffix_of
 
-SOURCE = "attachment"
+# No source of documents is called so: their names hold no colon.
+SOURCE = ":attachment"
 """Name of the source that attached files' chunks say they are of."""
 
 READABLE = "text, Markdown, HTML, PDF and DOCX"

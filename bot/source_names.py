@@ -77,7 +77,8 @@ def _named(source: SourceSettings, names: dict[str, str]) -> SourceSettings:
         return source
     name = next((name for name, where in names.items() if where == place), "")
     if not name:
-        stem, number = Path(place).name or "root", 1
+        # A colon ends the name in a document's id.
+        stem, number = Path(place).name.replace(":", "-") or "root", 1
         name = stem
         while name in names:
             number += 1

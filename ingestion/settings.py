@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class _Section(BaseModel):
@@ -26,6 +26,14 @@ class SourceSettings(_Section):
     )
     loader_args: dict[str, object] = Field(default_factory=dict)
     allow: list[str] = Field(["everyone"], description="Who may read what names nobody itself.")
+
+    @field_validator("name")
+    @classmethod
+    def _ends_before_a_colon(cls, name: str) -> str:
+        """A document's id is its source's name, a colon and its path: two must not share one."""
+        if ":" in name:
+            raise ValueError("the name of a source holds no colon; write a dash")
+        return name
 
 
 class IndexSettings(_Section):

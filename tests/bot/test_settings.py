@@ -148,6 +148,7 @@ def test_what_kubernetes_says_of_a_service_is_no_setting(
         ("sources = ['docs']", "[[sources]] is a section"),
         ("[slack]\nchannels = ['C1']", "[[slack.channels]] is a section"),
         ("[slack]\nadmins = 'U1'", """'slack.admins' is a list: write it as ["…"]."""),
+        ("[[sources]]\npath = 'docs'\nname = 'hr:pay'", "the name of a source holds no colon"),
         ("[pairs]\nmin_up = 'x'", "'pairs.min_up': Input should be a valid integer"),
     ],
 )

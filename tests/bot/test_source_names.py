@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.attachments import SOURCE
 from bot.errors import SettingsError
 from bot.source_names import FILE, with_stable_names
 from ingestion.settings import SourceSettings
@@ -23,6 +24,12 @@ def test_a_name_of_its_own_is_kept_and_not_given_to_another(tmp_path: Path) -> N
     wiki = SourceSettings(path=Path("/x"), name="wiki")
     assert with_stable_names([wiki], tmp_path) == (wiki,)
     assert names(["/y/wiki"], tmp_path) == ["wiki-2"]
+
+
+def test_a_name_ends_before_the_colon_of_a_document_id(tmp_path: Path) -> None:
+    """Else the channel of "hr" would be shown what only "hr:pay" says."""
+    assert names(["/a/hr", "/a/hr:pay"], tmp_path) == ["hr", "hr-pay"]
+    assert SOURCE.startswith(":"), "an attached file is no document of a source"
 
 
 def test_a_damaged_memory_is_said(tmp_path: Path) -> None:
