@@ -42,6 +42,7 @@ class Question:
         sources: Names of the sources that may be searched; None for all.
         id: Of its answer, where that is known before; else a new one is made.
         attached: Chunks of files that came with it; they are searched for it alone.
+        quoted: Whose words besides the asker's stand in the text.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Question:
     sources: tuple[str, ...] | None = None
     id: str = ""
     attached: tuple[Chunk, ...] = ()
+    quoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

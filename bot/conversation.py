@@ -37,11 +37,18 @@ class Turn:
 
     Attributes:
         asker: Whose words the question is, by their stable id.
+        quoted: Whose words stand in it besides.
     """
 
     question: str
     answer: str
     asker: str
+    quoted: tuple[str, ...] = ()
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """All whose words the question holds."""
+        return self.asker, *self.quoted
 
 
 def clean_question(text: str) -> str:

@@ -17,13 +17,15 @@ def record_of(answer: Answer, asked_at: datetime) -> AnswerRecord:
     Its sources are all that the model read, not only what it cited: whether an answer may train
     hangs on every page in its prompt.
     """
+    question = answer.question
+    earlier = (person for turn in answer.leans_on for person in turn.authors)
     return AnswerRecord(
         id=answer.id,
         asked_at=asked_at,
-        asker=answer.question.asker,
-        audience=answer.question.audience,
-        conversation=answer.question.conversation,
-        question=answer.question.text,
+        asker=question.asker,
+        audience=question.audience,
+        conversation=question.conversation,
+        question=question.text,
         standalone=answer.standalone,
         messages=answer.messages,
         answer=answer.text,
@@ -34,7 +36,7 @@ def record_of(answer: Answer, asked_at: datetime) -> AnswerRecord:
         model=answer.model,
         adapter=answer.adapter,
         timings=answer.timings,
-        earlier_askers=tuple(dict.fromkeys(turn.asker for turn in answer.leans_on)),
+        others_quoted=tuple(dict.fromkeys((*question.quoted, *earlier))),
     )
 
 

@@ -31,7 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from training.errors import DatabaseError
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; a test compares it with the files."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -255,7 +255,7 @@ def rated_answers(connection: Connection) -> list[RatedAnswer]:
     for row in connection.execute(query):
         up, down = counts.get(row.id, (0, 0))
         correction = standing.get(row.id)
-        authors = {row.asker, *row.earlier_askers} | ({correction.author} if correction else set())
+        authors = {row.asker, *row.others_quoted} | ({correction.author} if correction else set())
         opted_out = not authors.isdisjoint(left_out)
         rated.append(RatedAnswer(answer_from_row(row), up, down, correction, opted_out))
     return rated

@@ -73,7 +73,8 @@ class AnswerRecord:
         style: "quoted" or "written". refused: The documents do not say.
         adapter: Version of the adapter, or "" for the bare base model.
         timings: Seconds by step.
-        earlier_askers: Whose earlier questions of the conversation stand in `standalone` too.
+        others_quoted: Whose words stand in `standalone` besides the asker's: those of earlier
+            questions of the conversation, or of the message that it was asked about.
     """
 
     id: str
@@ -92,7 +93,7 @@ class AnswerRecord:
     model: str
     adapter: str
     timings: Mapping[str, float] = field(default_factory=dict)
-    earlier_askers: tuple[str, ...] = ()
+    others_quoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,14 @@ def answer_to_row(record: AnswerRecord) -> dict[str, Any]:
     """Return the columns of an answer."""
     row = _columns(record)
     row["timings"] = dict(record.timings)
-    row["earlier_askers"] = [storable(asker) for asker in record.earlier_askers]
+    row["others_quoted"] = [storable(person) for person in record.others_quoted]
     return row
 
 
 def answer_from_row(row: Row[Any]) -> AnswerRecord:
     """Return the answer that a row holds."""
     values = _fields(row)
-    values["earlier_askers"] = tuple(values["earlier_askers"])
+    values["others_quoted"] = tuple(values["others_quoted"])
     return AnswerRecord(**values)
 
 

@@ -68,7 +68,7 @@ answers = sa.Table(
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("adapter", sa.Text, nullable=False),
     sa.Column("timings", sa.JSON, nullable=False),
-    sa.Column("earlier_askers", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("others_quoted", sa.JSON, nullable=False, server_default="[]"),
     sa.Index("answers_by_asker", "asker", "asked_at"),
     sa.Index("answers_by_conversation", "conversation", "asked_at"),
 )

@@ -262,7 +262,7 @@ class Answering:
         return QuestionStatus.CANCELLED
 
     def _question(self) -> Question:
-        parts, task = self._parts, self._task
+        parts, task, quoted = self._parts, self._task, self._request.quoted
         return Question(
             self._request.text,
             reader=self._reader(),
@@ -272,6 +272,7 @@ class Answering:
             history=self._history(),
             sources=parts.channels.policy(task.team, task.channel).sources,
             id=task.id,
+            quoted=(named(task.team, quoted),) if quoted else (),
         )
 
     def _files(self) -> ReadFiles:

@@ -54,7 +54,7 @@ def shown_before(parts: Parts, task: Task, only_asker: bool, limit: int) -> tupl
     own = {each.id for each in asked if only_asker and each.asker == task.asker}
     changed = {each.id for each in asked if task.message_ts == each.message_ts != ""}
     return tuple(
-        Turn(each.question, each.answer, each.asker)
+        Turn(each.question, each.answer, each.asker, each.others_quoted)
         for each in parts.nightshift.feedback.in_conversation(name, limit)
         if each.id not in changed and (each.id in own or _shown_to_all(parts, task, each))
     )

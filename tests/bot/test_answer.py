@@ -230,12 +230,12 @@ def test_auto_quotes_with_a_local_model_until_an_adapter_has_earned_its_voice(
 
 
 def test_a_follow_up_is_searched_with_its_thread(nightshift: Nightshift) -> None:
-    history = (Turn("How many days of holiday do I have?", "25 days.", "ada"),)
-    question = Question("when do they lapse?", history=history, style="quoted")
+    history = (Turn("How many days of holiday do I have?", "25 days.", "ada", ("cy",)),)
+    question = Question("when do they lapse?", history=history, style="quoted", quoted=("eve",))
     answer = nightshift.answerer.answer(question)
     assert "31 March" in answer.text
     assert answer.question.text == "when do they lapse?"
-    assert record_of(answer, datetime.now(UTC)).earlier_askers == ("ada",)
+    assert record_of(answer, datetime.now(UTC)).others_quoted == ("eve", "ada", "cy")
 
 
 def test_any_language_is_found(nightshift: Nightshift) -> None:

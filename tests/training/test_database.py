@@ -66,10 +66,10 @@ def test_of_follow_ups_stored_before_all_who_asked_in_the_thread_count(database_
         changes = {"conversation": conversation, "question": question, "standalone": standalone}
         Feedback(engine).record_answer(make_answer(number, asker=asker, **changes))
     with writing(engine) as connection:
-        connection.execute(sa.text("ALTER TABLE answers DROP COLUMN earlier_askers"))
+        connection.execute(sa.text("ALTER TABLE answers DROP COLUMN others_quoted"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
     migrate(engine)
-    found = [set(Feedback(engine).answer(f"answer-{n}").earlier_askers) for n in range(4)]
+    found = [set(Feedback(engine).answer(f"answer-{n}").others_quoted) for n in range(4)]
     assert found == [set(), {"ada", "bob", "cy"}, set(), set()]
     engine.dispose()
 

@@ -181,7 +181,7 @@ def test_who_opts_out_is_not_learnt_from_by_their_corrections_either(
 def test_who_opts_out_is_not_learnt_from_by_what_others_asked_after_them_either(
     feedback: Feedback, database: Engine
 ) -> None:
-    made = make_answer(1, asker="bob", earlier_askers=("ada", "cy"))
+    made = make_answer(1, asker="bob", others_quoted=("ada", "cy"))
     feedback.record_answer(made)
     assert feedback.answer(made.id) == made
     feedback.vote(made.id, "eve", 1)

@@ -69,6 +69,7 @@ def take_submission(body: Mapping[str, Any], parts: Parts) -> str:
         files=tuple(FileRef(**file) for file in kept["files"]),
         response_url="" if in_thread else origin.response_url,
         only_asker=not in_thread,
+        quoted=kept["author"],
     )
     parts.queue.put(
         NewQuestion(
@@ -88,7 +89,7 @@ def _open(parts: Parts, body: Mapping[str, Any]) -> None:
     """Open the modal at once: Slack gives three seconds."""
     origin, message = origin_of(body), body.get("message") or {}
     files = [asdict(file) for file in files_of(message)]
-    kept = {"origin": asdict(origin), "files": files}
+    kept = {"origin": asdict(origin), "files": files, "author": str(message.get("user") or "")}
     while files and len(json.dumps(kept)) > _MAX_METADATA:
         files.pop()
     text = question_in(str(message.get("text") or ""))

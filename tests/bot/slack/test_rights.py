@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 
 from bot.slack import answering
+from bot.slack.people import named
 from bot.slack.request import RequestKind, SlackRequest
 from bot.task import NewQuestion
 from tests.bot.slack.company import Company, company
@@ -180,6 +181,9 @@ def test_a_shortcut_has_the_rights_of_who_will_see_its_answer(office: Company) -
     assert office.shown(office.slack.from_bot(room, said)) == set()
     assert office.slack.from_bot(room, said)
     assert office.shown(office.slack.ephemerals(room, hanna)) == {SALARIES}
+    asker, author = (named(office.slack.team.id, each) for each in (hanna, emil))
+    kept = office.parts.nightshift.feedback.recent(asker)
+    assert [each.others_quoted for each in kept] == [(author,)] * 2, "his opt-out counts"
 
 
 def test_without_slacks_word_nobody_has_rights(

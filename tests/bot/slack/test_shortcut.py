@@ -49,6 +49,7 @@ def test_a_question_about_a_message_is_for_its_asker_only(at: Harbour) -> None:
     assert row.request["kind"] == "shortcut"
     assert row.request["only_asker"]
     assert row.request["response_url"]
+    assert row.request["quoted"] == at.bob
     assert [file["name"] for file in row.request["files"]] == ["plan.txt"]
 
 
