@@ -69,7 +69,7 @@ def take_submission(body: Mapping[str, Any], parts: Parts) -> str:
         files=tuple(FileRef(**file) for file in kept["files"]),
         response_url="" if in_thread else origin.response_url,
         only_asker=not in_thread,
-        quoted=kept["author"],
+        quoted=kept.get("author", ""),  # a modal may be older than this version
     )
     parts.queue.put(
         NewQuestion(
