@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,6 +61,13 @@ class Embedder(Protocol):
     def embed_query(self, text: str) -> Vectors:
         """Return the unit vector of a question, shape (dimensions,)."""
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Return for each text the unit vectors of its tokens, shape (tokens, dimensions).
+
+        None of any (tokens is 0) where such vectors say nothing: a provider gives one vector a
+        text, and a model whose vector isn't the mean of its tokens' trained only that one.
+        """
+
 
 class SentenceTransformerEmbedder:
     """A sentence-transformers model on this machine, the packaged all-MiniLM-L6-v2 by default.
@@ -75,6 +82,9 @@ class SentenceTransformerEmbedder:
         self._model: Any = _load_model(name, settings.device)
         self._counter = _counting_tokenizer(self._model.tokenizer)
         self._lock = threading.Lock()
+        self._means_tokens = any(
+            getattr(module, "pooling_mode", "") == "mean" for module in self._model
+        )
         weights = _hash_folder(Path(name)) if Path(name).is_dir() else name
         self._identity = hash_of([weights, settings.document_prefix])
         # One step finds the length also where the model's own description doesn't say it.
@@ -109,16 +119,15 @@ class SentenceTransformerEmbedder:
         Texts of like length go together, so that little is spent on padding.
         """
         vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
-        longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        size = self._settings.batch_size
-        for start in range(0, len(texts), size):
-            rows = longest_first[start : start + size]
+        done = 0
+        for rows in _like_lengths(texts, self._settings.batch_size):
             vectors[rows] = self._encode(
                 self._model.encode_document,
                 [self._settings.document_prefix + texts[i] for i in rows],
             )
+            done += len(rows)
             if on_progress is not None:
-                on_progress(start + len(rows))
+                on_progress(done)
         return vectors
 
     def embed_query(self, text: str) -> Vectors:
@@ -127,6 +136,32 @@ class SentenceTransformerEmbedder:
         vectors = self._encode(self._model.encode_query, prefixed)
         first: Vectors = vectors[0]
         return first
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Return for each text the unit vectors of its tokens, without the model's own marks."""
+        if not self._means_tokens:
+            return [np.empty((0, self._dimensions), dtype=np.float32) for _ in texts]
+        vectors: dict[int, Vectors] = {}
+        for rows in _like_lengths(texts, self._settings.batch_size):
+            with self._lock:
+                features = self._model.encode(
+                    [_encodable(texts[row]) for row in rows],
+                    batch_size=len(rows),
+                    output_value=None,
+                    show_progress_bar=False,
+                )
+            for row, found in zip(rows, features, strict=True):
+                vectors[row] = self._vectors_of_tokens(found)
+        return [vectors[row] for row in range(len(texts))]
+
+    def _vectors_of_tokens(self, features: Mapping[str, Any]) -> Vectors:
+        ids = features["input_ids"].cpu().numpy()
+        read = features["attention_mask"].cpu().numpy().astype(bool)
+        read &= ~np.isin(ids, self._model.tokenizer.all_special_ids)
+        vectors = features["token_embeddings"].float().cpu().numpy()[read]
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Vectors = vectors / np.maximum(lengths, 1e-12)
+        return unit
 
     def _encode(self, encode: Callable[..., Any], texts: list[str]) -> Vectors:
         # The tokenizer holds truncation as state: two threads in it at once fail.
@@ -196,6 +231,10 @@ class LangChainEmbedder:
         """Return the unit vector of a question, shape (dimensions,)."""
         return self._ask(self._embeddings.embed_query, self._settings.query_prefix + text)
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Return none of any: providers give one vector a text."""
+        return [np.empty((0, self._dimensions), dtype=np.float32) for _ in texts]
+
     def _ask(self, call: Callable[[Any], Any], argument: object) -> Vectors:
         from openai import OpenAIError
 
@@ -235,6 +274,13 @@ def open_embedder(settings: EmbeddingSettings) -> Embedder:
             "into the environment.",
         ) from error
     return LangChainEmbedder(embeddings, settings.model, settings)
+
+
+def _like_lengths(texts: Sequence[str], size: int) -> Iterator[list[int]]:
+    """Yield the places of texts of like length together, the longest first."""
+    longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+    for start in range(0, len(texts), size):
+        yield longest_first[start : start + size]
 
 
 def _packaged_model() -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ingestion.documents import Hit, Reader
 from ingestion.embedding import Embedder
 from ingestion.index.protocol import Candidate, ChunkIndex
+from ingestion.late_interaction import LateInteraction
 from ingestion.settings import RetrievalSettings
 
 # What a page's second and third best chunks add to each of its chunks: a page that speaks of the
@@ -22,6 +23,7 @@ class Retriever:
         self._index = index
         self._embedder = embedder
         self._settings = settings
+        self._late = LateInteraction(embedder)
 
     @property
     def generation(self) -> str:
@@ -46,7 +48,8 @@ class Retriever:
         leg = max(self._settings.candidates, limit)
         vector = self._embedder.embed_query(query)
         candidates = self._index.search(query, vector, reader, leg, sources)
-        return fuse(candidates, self._settings.dense_weight, leg)[:limit]
+        hits = fuse(candidates, self._settings.dense_weight, leg)
+        return self._late.ranked(query, hits, self._settings.late_interaction)[:limit]
 
 
 def fuse(candidates: Sequence[Candidate], dense_weight: float, leg: int = 50) -> list[Hit]:

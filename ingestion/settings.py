@@ -107,3 +107,6 @@ class RetrievalSettings(_Section):
         0.6, ge=0, le=1, description="Of min-max normalised cosine; BM25 has the rest."
     )
     candidates: int = Field(50, ge=1, le=1000, description="Chunks from each leg before fusion.")
+    late_interaction: int = Field(
+        12, ge=0, le=100, description="Chunks that are compared token by token; 0: none."
+    )

@@ -104,7 +104,7 @@ def _compare(
 def _retrieval(
     nightshift: Nightshift, known: list[KnownQuestion], names: list[str], console: Console
 ) -> dict[str, RetrievalScores]:
-    """Compare both legs alone with the fusion that the settings name, on the same candidates."""
+    """Compare both legs alone with the fusion that the settings name, and with what is shipped."""
     from bot.conversation import clean_question
     from ingestion.access import reader_named
 
@@ -130,10 +130,10 @@ def _ranked(nightshift: Nightshift, query: str, reader: Reader) -> dict[str, lis
         "dense": (candidates, 1.0),
         f"hybrid {settings.dense_weight:g}": (candidates, settings.dense_weight),
     }
-    return {
-        leg: [hit.chunk for hit in fuse(chosen, weight, size)]
-        for leg, (chosen, weight) in weights.items()
-    }
+    ranked = {leg: fuse(chosen, weight, size) for leg, (chosen, weight) in weights.items()}
+    if settings.late_interaction:
+        ranked["and late interaction"] = nightshift.retriever.search(query, reader, size)
+    return {leg: [hit.chunk for hit in hits] for leg, hits in ranked.items()}
 
 
 def _answers(

@@ -86,6 +86,9 @@ class TextVectors:
     def embed_query(self, text: str) -> Vectors:
         return vector_of(text)
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        return [np.stack([vector_of(word) for word in text.split()]) for text in texts]
+
 
 def check_hits(store: ChunkIndex, reference: ReferenceStore, rng: random.Random) -> list[str]:
     """Search as a question does; return what was wrong."""

@@ -56,6 +56,19 @@ def test_a_question_is_nearest_to_its_answer(embedder: Embedder) -> None:
 
 
 @pytest.mark.slow
+def test_each_token_has_a_unit_vector_and_their_mean_is_the_text(embedder: Embedder) -> None:
+    tokens = embedder.embed_tokens(TEXTS)
+    assert [len(each) for each in tokens][1] == 0, "the model's own marks aren't tokens of a text"
+    assert [len(tokens[0]), len(tokens[4])] == [embedder.count_tokens(TEXTS[n]) for n in (0, 4)]
+    assert len(tokens[2]) == embedder.max_tokens
+    for number in (0, 2, 4):
+        assert np.linalg.norm(tokens[number], axis=1) == pytest.approx(1, abs=1e-5)
+        mean = tokens[number].mean(axis=0)
+        assert mean @ embedder.embed_query(TEXTS[number]) / np.linalg.norm(mean) > 0.9
+    alone = embedder.embed_tokens(TEXTS[4:])[0]
+    assert alone == pytest.approx(tokens[4], abs=1e-5), "whatever it is batched with"
+
+
 def test_tokens_are_counted_beyond_what_the_model_reads(embedder: Embedder) -> None:
     assert embedder.count_tokens("") == 0
     assert embedder.count_tokens("leave") == 1

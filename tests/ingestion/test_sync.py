@@ -57,6 +57,9 @@ class WordEmbedder:
     def embed_query(self, text: str) -> Vectors:
         return vector_of(text)
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        return [np.stack([vector_of(word) for word in text.split()]) for text in texts]
+
 
 class Handbook:
     """A folder of pages, its source, index and embedder."""
