@@ -1,6 +1,7 @@
 """How fast 100 concurrent events are acknowledged and answered, by Socket Mode and by HTTP.
 
-Run as ``python -m tests.benchmarks.bench_slack --data .demo``, with the data of `make demo`.
+Run as ``python -m tests.benchmarks.bench_slack --data .demo``, with the data of `make demo`. Four
+questions come again and again, so their chunks are known; ``--ask FILE`` takes others.
 A mention comes as two events, so 50 mentions are 100 events at once; 100 mentions are twice that.
 The events of the bot's own answers come later, one by one, and aren't counted.
 Slack (the tests' server) and `nightshift serve` share this machine's cores.
@@ -13,10 +14,12 @@ import itertools
 import os
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from bot.known_questions import read_known_questions
 from tests.bot.slack.server.slack import Slack, slack_workspace
 from tests.bot.slack.test_serve import ROOM, served
 
@@ -28,7 +31,7 @@ QUESTIONS = (
 )
 
 
-def run(data: Path, transport: str, count: int) -> list[str]:
+def run(data: Path, transport: str, count: int, given: Sequence[str]) -> list[str]:
     """Ask so many questions at once; return a row of the table."""
     with slack_workspace() as slack:
         tokens = {"SLACK__BOT_TOKEN": slack.bot_token, "SLACK__APP_TOKEN": slack.app_token}
@@ -39,7 +42,7 @@ def run(data: Path, transport: str, count: int) -> list[str]:
             people = [slack.add_user(f"person{n}") for n in range(count)]
             channels = [slack.add_channel(f"room{n}", members=tuple(people)) for n in range(10)]
             began = time.monotonic()
-            questions = itertools.cycle(QUESTIONS)
+            questions = itertools.cycle(given)
             asked = {}
             for number, person in enumerate(people):
                 channel = channels[number % len(channels)]
@@ -70,13 +73,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(".demo"))
     parser.add_argument("--questions", type=int, nargs="+", default=[50, 100])
+    parser.add_argument("--ask", type=Path, help="as examples/questions.jsonl")
     arguments = parser.parse_args()
+    given: Sequence[str] = QUESTIONS
+    if arguments.ask:
+        given = [known.question for known in read_known_questions(arguments.ask)]
     load = os.getloadavg()[0]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f}")
     head = ("transport", "events", "ack p50 ms", "p99 ms", "max ms", "all answered s", "lost")
     print(" | ".join((*head, "doubled")))
     for count, transport in itertools.product(arguments.questions, ("socket", "http")):
-        print(" | ".join(run(arguments.data.resolve(), transport, count)), flush=True)
+        print(" | ".join(run(arguments.data.resolve(), transport, count, given)), flush=True)
 
 
 if __name__ == "__main__":
