@@ -38,7 +38,7 @@ def with_stable_names(
         # A rebuild may begin while another run gives names.
         with FileLock(data_dir / LOCK):
             known = _read(file)
-            names = dict(known)
+            names = {name: place for name, place in known.items() if ":" not in name}
             named = tuple(_named(source, names) for source in sources)
             if names != known:
                 write_text(file, json.dumps(names, ensure_ascii=False, indent=2))

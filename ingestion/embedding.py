@@ -66,8 +66,9 @@ class Embedder(Protocol):
     def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
         """Return for each text the unit vectors of its tokens, shape (tokens, dimensions).
 
-        None of any (tokens is 0) where such vectors say nothing: a provider gives one vector a
-        text, and a model whose vector isn't the mean of its tokens' trained only that one.
+        None of any (tokens is 0) where they say nothing: a provider gives one vector a text, and
+        a model whose vector isn't the mean of its tokens', or that tells questions from documents
+        by prefixes, was never trained to have such tokens compared.
         """
 
 
@@ -84,9 +85,8 @@ class SentenceTransformerEmbedder:
         self._model: Any = _load_model(name, settings.device)
         self._counter = _counting_tokenizer(self._model.tokenizer)
         self._lock = threading.Lock()
-        self._means_tokens = any(
-            getattr(module, "pooling_mode", "") == "mean" for module in self._model
-        )
+        self._marks = _marks_of(self._model.tokenizer)
+        self._means_tokens = _means_tokens(self._model, settings)
         weights = _hash_folder(Path(name)) if Path(name).is_dir() else name
         self._identity = hash_of([weights, settings.document_prefix])
         # One step finds the length also where the model's own description doesn't say it.
@@ -159,7 +159,7 @@ class SentenceTransformerEmbedder:
     def _vectors_of_tokens(self, features: Mapping[str, Any]) -> Vectors:
         ids = features["input_ids"].cpu().numpy()
         read = features["attention_mask"].cpu().numpy().astype(bool)
-        read &= ~np.isin(ids, self._model.tokenizer.all_special_ids)
+        read &= ~np.isin(ids, self._marks)
         vectors = features["token_embeddings"].float().cpu().numpy()[read]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = vectors / np.maximum(lengths, 1e-12)
@@ -308,6 +308,28 @@ def _load_model(name: str, device: str) -> Any:
             "the hub with HF_HUB_OFFLINE=0 and a connection; leave it empty for the packaged "
             "all-MiniLM-L6-v2. Check embedding.device too.",
         ) from error
+
+
+def _means_tokens(model: Any, settings: EmbeddingSettings) -> bool:
+    """Whether a text's vector is the mean of its tokens', so that these are alike too.
+
+    Questions and documents that are told apart by prefixes have tokens that weren't compared.
+    """
+    _, *after = model
+    pooling, *rest = after or [None]
+    told_apart = [settings.query_prefix, settings.document_prefix, *model.prompts.values()]
+    return (
+        getattr(pooling, "pooling_mode", "") == "mean"
+        and all(type(module).__name__ == "Normalize" for module in rest)
+        and not any(told_apart)
+    )
+
+
+def _marks_of(tokenizer: Any) -> list[int]:
+    """Return the ids of begin, end and padding; an unknown word isn't one of them."""
+    names = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "pad_token_id")
+    ids = (getattr(tokenizer, name, None) for name in names)
+    return [id_ for id_ in ids if id_ is not None]
 
 
 def _counting_tokenizer(tokenizer: Any) -> Any:

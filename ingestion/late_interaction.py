@@ -10,30 +10,32 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ingestion.documents import Hit
+from ingestion.documents import Hit, hash_of
 from ingestion.embedding import Embedder
 from ingestion.index.protocol import Vectors
 
 # Likenesses of chunks that were all found differ by some hundredths, fused scores by tenths.
 _WEIGHT = 3.0
-# About 110 KB each, in half precision. To embed one takes 25 to 45 ms on two cores.
-_REMEMBERED = 1_000
+# About a thousand chunks of all-MiniLM-L6-v2, whose making takes 25 to 45 ms each on two cores.
+_REMEMBERED_BYTES = 128 << 20
 
 
 class LateInteraction:
     """Ranks the first hits anew; remembers the token vectors of chunks. Thread-safe.
 
-    They are kept in memory only: a text can be guessed from them.
+    A text can be guessed from its vectors: they are kept in memory only, under its hash, until
+    newer ones push them out. Only what the reader's own search found is looked up.
     """
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def ranked(self, question: str, hits: Sequence[Hit], first: int) -> list[Hit]:
@@ -44,25 +46,35 @@ class LateInteraction:
             hits: Best first.
             first: How many are compared; the others stay behind these.
         """
+        if min(first, len(hits)) < 2:
+            return list(hits)
         (asked,) = self._embedder.embed_tokens([question])
-        if not len(asked) or first < 2:
+        if not len(asked):
             return list(hits)
         chunks = self._token_vectors([hit.chunk.embedding_text for hit in hits[:first]])
         return weighed(hits, [max_sim(asked, chunk) for chunk in chunks])
 
     def _token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
+        keys = [hash_of(text) for text in texts]
         with self._lock:
-            found = {text: self._known[text] for text in texts if text in self._known}
-        missing = [text for text in dict.fromkeys(texts) if text not in found]
-        made = self._embedder.embed_tokens(missing)
-        found |= {text: v.astype(np.float16) for text, v in zip(missing, made, strict=True)}
+            found = {key: self._known[key] for key in keys if key in self._known}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        made = self._embedder.embed_tokens(list(missing.values()))
+        for key, vectors in zip(missing, made, strict=True):
+            found[key] = vectors.astype(np.float16)
+        self._remember(found)
+        return [found[key] for key in keys]
+
+    def _remember(self, found: Mapping[str, Vectors]) -> None:
         with self._lock:
-            for text in texts:
-                self._known[text] = found[text]
-                self._known.move_to_end(text)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return [found[text] for text in texts]
+            for key, vectors in found.items():
+                if key not in self._known:
+                    self._known[key] = vectors
+                    self._bytes += vectors.nbytes
+                self._known.move_to_end(key)
+            while self._bytes > _REMEMBERED_BYTES:
+                _, oldest = self._known.popitem(last=False)
+                self._bytes -= oldest.nbytes
 
 
 def max_sim(question: Vectors, chunk: Vectors) -> float:

@@ -155,8 +155,8 @@ class RatedAnswer:
 
     Attributes:
         correction: The newest approved one, else the newest that waits, else None.
-        opted_out: Somebody whose words are in it doesn't want to be learnt from: who asked, who
-            asked before in the conversation what the question leans on, or who corrected.
+        opted_out: Somebody whose words are in it doesn't want to be learnt from: who asked, whom
+            the question quotes (`AnswerRecord.others_quoted`), or who corrected.
     """
 
     record: AnswerRecord

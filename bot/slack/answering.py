@@ -262,7 +262,7 @@ class Answering:
         return QuestionStatus.CANCELLED
 
     def _question(self) -> Question:
-        parts, task, quoted = self._parts, self._task, self._request.quoted
+        parts, task = self._parts, self._task
         return Question(
             self._request.text,
             reader=self._reader(),
@@ -272,7 +272,7 @@ class Answering:
             history=self._history(),
             sources=parts.channels.policy(task.team, task.channel).sources,
             id=task.id,
-            quoted=(named(task.team, quoted),) if quoted else (),
+            quoted=self._request.quoted,
         )
 
     def _files(self) -> ReadFiles:

@@ -45,7 +45,7 @@ class SlackRequest:
         response_url: Where the answer to a command goes.
         only_asker: The answer is for the asker's eyes only.
         shared: The event says that people of other companies read the channel.
-        quoted: Slack id of the person whose message the text may hold besides; "" for nobody.
+        quoted: Stable ids of those whose words besides the asker's the text may hold.
     """
 
     text: str
@@ -54,7 +54,7 @@ class SlackRequest:
     response_url: str = ""
     only_asker: bool = False
     shared: bool = False
-    quoted: str = ""
+    quoted: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the queue keeps it."""
@@ -70,7 +70,7 @@ def request_from_json(values: Mapping[str, Any]) -> SlackRequest:
         response_url=values["response_url"],
         only_asker=values["only_asker"],
         shared=values["shared"],
-        quoted=values.get("quoted", ""),  # it may have waited since an older version
+        quoted=tuple(values.get("quoted", ())),  # it may have waited since an older version
     )
 
 

@@ -145,7 +145,7 @@ def test_eval_compares_the_legs_and_answers(indexed: Path) -> None:
     assert done.returncode == 0, done.stderr
     scores = json.loads(done.stdout)
     hybrid = f"hybrid {RetrievalSettings().dense_weight:g}"
-    assert list(scores["retrieval"]) == ["BM25", "dense", hybrid]
+    assert list(scores["retrieval"]) == ["BM25", "dense", hybrid, "and late interaction"]
     assert scores["retrieval"][hybrid]["questions"] == 6
     assert scores["retrieval"][hybrid]["page_recall"]["10"] > 0.8
     assert scores["answers"]["quoted"]["questions"] == 7

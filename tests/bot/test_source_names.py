@@ -4,7 +4,7 @@ import pytest
 
 from bot.attachments import SOURCE
 from bot.errors import SettingsError
-from bot.source_names import FILE, with_stable_names
+from bot.source_names import FILE, known_names, with_stable_names
 from ingestion.settings import SourceSettings
 
 
@@ -30,6 +30,9 @@ def test_a_name_ends_before_the_colon_of_a_document_id(tmp_path: Path) -> None:
     """Else the channel of "hr" would be shown what only "hr:pay" says."""
     assert names(["/a/hr", "/a/hr:pay"], tmp_path) == ["hr", "hr-pay"]
     assert SOURCE.startswith(":"), "an attached file is no document of a source"
+    (tmp_path / FILE).write_text('{"it:old": "/a/it:old"}')
+    assert names(["/a/it:old"], tmp_path) == ["it-old"], "an older version gave such names"
+    assert known_names(tmp_path) == ("it-old",)
 
 
 def test_a_damaged_memory_is_said(tmp_path: Path) -> None:

@@ -67,8 +67,22 @@ def test_each_token_has_a_unit_vector_and_their_mean_is_the_text(embedder: Embed
         assert mean @ embedder.embed_query(TEXTS[number]) / np.linalg.norm(mean) > 0.9
     alone = embedder.embed_tokens(TEXTS[4:])[0]
     assert alone == pytest.approx(tokens[4], abs=1e-5), "whatever it is batched with"
+    assert len(embedder.embed_tokens(["会社の休暇"])[0]) == embedder.count_tokens("会社の休暇"), (
+        "unknown words"
+    )
 
 
+@pytest.mark.slow
+def test_tokens_that_were_never_compared_have_no_vectors() -> None:
+    for settings in (
+        EmbeddingSettings(device="cpu", query_prefix="query: "),
+        EmbeddingSettings(device="cpu", document_prefix="passage: "),
+    ):
+        (tokens,) = SentenceTransformerEmbedder(settings).embed_tokens(["Parental leave."])
+        assert tokens.shape == (0, 384)
+
+
+@pytest.mark.slow
 def test_tokens_are_counted_beyond_what_the_model_reads(embedder: Embedder) -> None:
     assert embedder.count_tokens("") == 0
     assert embedder.count_tokens("leave") == 1

@@ -65,6 +65,7 @@ def test_what_was_not_compared_stays_behind_in_its_order(
     assert [each.score for each in ranked] == sorted((e.score for e in ranked), reverse=True)
 
 
+@pytest.mark.slow
 def test_the_chunk_that_says_it_goes_before_one_about_the_same_thing(embedder: Embedder) -> None:
     late = LateInteraction(embedder)
     assert paths(late.ranked(QUESTION, found(), 3)) == ["1.md", "0.md", "2.md"]
@@ -72,11 +73,13 @@ def test_the_chunk_that_says_it_goes_before_one_about_the_same_thing(embedder: E
     assert late.ranked(QUESTION, [], 3) == []
 
 
+@pytest.mark.slow
 def test_a_clear_lead_stands(embedder: Embedder) -> None:
     ranked = LateInteraction(embedder).ranked(QUESTION, found((2.5, 0.8, 0.7)), 3)
     assert paths(ranked)[0] == "0.md"
 
 
+@pytest.mark.slow
 def test_a_chunk_is_embedded_once_while_it_is_remembered(
     embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,16 +91,22 @@ def test_a_chunk_is_embedded_once_while_it_is_remembered(
         return plain(texts)
 
     monkeypatch.setattr(embedder, "embed_tokens", counted)
-    monkeypatch.setattr(late_interaction, "_REMEMBERED", 2)
     late, texts = LateInteraction(embedder), [each.chunk.embedding_text for each in found()]
-    first = late.ranked(QUESTION, found()[:2], 3)
-    assert late.ranked(QUESTION, found()[:2], 3) == first
-    late.ranked(QUESTION, found(), 3)
-    late.ranked(QUESTION, found()[:1], 3)
+    sizes = [vectors.astype(np.float16).nbytes for vectors in plain(texts)]
+    monkeypatch.setattr(late_interaction, "_REMEMBERED_BYTES", sum(sizes) - min(sizes))
+    first = late.ranked(QUESTION, found()[1:], 3)
+    assert late.ranked(QUESTION, found()[1:], 3) == first
+    late.ranked(QUESTION, found()[:2], 3)
+    late.ranked(QUESTION, found()[1:], 3)
     chunks = [batch for batch in embedded if batch != [QUESTION]]
-    assert chunks == [texts[:2], [], texts[2:], texts[:1]]
+    assert chunks == [texts[1:], [], texts[:1], texts[2:]], "the oldest goes"
+    embedded.clear()
+    late.ranked(QUESTION, found(), 1)
+    late.ranked(QUESTION, found()[:1], 12)
+    assert embedded == [], "there is nothing to compare with"
 
 
+@pytest.mark.slow
 def test_threads_rank_alike(embedder: Embedder) -> None:
     late = LateInteraction(embedder)
     expected = late.ranked(QUESTION, found(), 3)

@@ -1,10 +1,17 @@
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.documents import Hit
+from ingestion.documents import Hit, Reader
+from ingestion.index.lance import LanceIndex
 from ingestion.index.protocol import Candidate
-from ingestion.retrieval import fuse
+from ingestion.retrieval import Retriever, fuse
+from ingestion.settings import RetrievalSettings
 from tests.bot.hits import hit
+from tests.ingestion.stores import METADATA, make_document, put
+from tests.ingestion.test_sync import WordEmbedder
 
 
 def candidate(path: str, bm25: float | None, dense: float | None, ordinal: int = 0) -> Candidate:
@@ -52,3 +59,17 @@ def test_fusion_keeps_every_candidate_once_in_a_stable_order(
     assert sorted(h.chunk.id for h in hits) == sorted(c.chunk.id for c in found)
     assert fuse(found[::-1], weight) == hits
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+
+
+@pytest.mark.parametrize(("compared", "first"), [(0, "s:short"), (1, "s:short"), (2, "s:both")])
+def test_tokens_are_compared_before_the_rest_is_cut_off(
+    compared: int, first: str, tmp_path: Path
+) -> None:
+    with_filler = " ".join(["alpha", "beta", *(f"word{n}" for n in range(60))])
+    store = LanceIndex(tmp_path / "index", METADATA)
+    put(store, make_document("s:short", ["alpha"]), make_document("s:both", [with_filler]))
+    put(store, *(make_document(f"s:{n}", ["beta"]) for n in range(8)))
+    settings = RetrievalSettings(dense_weight=0, late_interaction=compared)
+    (found,) = Retriever(store, WordEmbedder(), settings).search("alpha beta", Reader(), limit=1)
+    assert found.chunk.document_id == first
+    store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from slack_bolt import Ack, App
@@ -23,6 +23,7 @@ from bot.slack.sight import GONE
 from bot.slack.views_share import build_shared
 from bot.slack.voting import may_vote
 from bot.task import Task
+from ingestion.documents import Reader
 from training.records import AnswerRecord
 
 _NOT_YOURS = "Only who asked can share this answer."
@@ -104,12 +105,16 @@ def _refusal(parts: Parts, record: AnswerRecord, origin: Origin) -> str:
         return _OFF
     if not _has_open_sources(parts, record):
         return _RESTRICTED
-    if policy.sources is not None and not all(
-        any(source.document_id.startswith(f"{name}:") for name in policy.sources)
-        for source in record.sources
-    ):
+    if policy.sources is not None and not _all_in(parts, record, policy.sources):
         return _OTHER_SOURCES
     return ""
+
+
+def _all_in(parts: Parts, record: AnswerRecord, allowed: Collection[str]) -> bool:
+    """Whether all that the answer rests on is of these sources. Everyone may read it."""
+    ids = {source.document_id for source in record.sources}
+    found = (parts.nightshift.index.document_chunks(id_, Reader()) for id_ in ids)
+    return all(bool(chunks) and chunks[0].source in allowed for chunks in found)
 
 
 def _has_open_sources(parts: Parts, record: AnswerRecord) -> bool:

@@ -14,6 +14,7 @@ from bot.slack.clients import OUTSIDE_ERRORS, kind_of
 from bot.slack.mrkdwn import question_in
 from bot.slack.origin import Origin, origin_of
 from bot.slack.parts import Parts
+from bot.slack.quoted import authors_in, quoted_in
 from bot.slack.request import FileRef, RequestKind, SlackRequest, files_of
 from bot.slack.views_shortcut import (
     ASKED_VIEW,
@@ -69,7 +70,7 @@ def take_submission(body: Mapping[str, Any], parts: Parts) -> str:
         files=tuple(FileRef(**file) for file in kept["files"]),
         response_url="" if in_thread else origin.response_url,
         only_asker=not in_thread,
-        quoted=kept.get("author", ""),  # a modal may be older than this version
+        quoted=quoted_in(parts, origin, kept.get("authors", [])),  # the modal may be an older one
     )
     parts.queue.put(
         NewQuestion(
@@ -89,7 +90,7 @@ def _open(parts: Parts, body: Mapping[str, Any]) -> None:
     """Open the modal at once: Slack gives three seconds."""
     origin, message = origin_of(body), body.get("message") or {}
     files = [asdict(file) for file in files_of(message)]
-    kept = {"origin": asdict(origin), "files": files, "author": str(message.get("user") or "")}
+    kept = {"origin": asdict(origin), "files": files, "authors": authors_in(message)}
     while files and len(json.dumps(kept)) > _MAX_METADATA:
         files.pop()
     text = question_in(str(message.get("text") or ""))

@@ -9,11 +9,15 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.slack.people import named
+from bot.slack.posts import Post
+from bot.slack.quoted import authors_in
 from bot.slack.views_shortcut import build_ask_modal
 from bot.tables import questions
 from tests.bot.slack.harbour import Harbour, harbour
 from tests.bot.slack.server.limits import check_view
 from tests.bot.slack.server.model import Message
+from tests.training.answers import make_answer
 from training.database import reading
 
 WHERE = {"where": {"choice": "thread"}}
@@ -49,8 +53,29 @@ def test_a_question_about_a_message_is_for_its_asker_only(at: Harbour) -> None:
     assert row.request["kind"] == "shortcut"
     assert row.request["only_asker"]
     assert row.request["response_url"]
-    assert row.request["quoted"] == at.bob
+    assert row.request["quoted"] == [named(at.slack.team.id, at.bob)]
     assert [file["name"] for file in row.request["files"]] == ["plan.txt"]
+
+
+def test_a_bots_message_passes_on_the_words_of_those_it_names() -> None:
+    said = {"user": "UBOT", "text": "<@UADA> shared an answer to: “…”, said <@UBOB|bob>"}
+    assert authors_in({**said, "bot_id": "B1"}) == ["UBOT", "UADA", "UBOB"]
+    assert authors_in(said) == ["UBOT"]
+    assert authors_in({"bot_id": "B1"}) == []
+
+
+def test_of_an_answer_of_the_bot_all_whom_its_question_quotes_count(at: Harbour) -> None:
+    team = at.slack.team.id
+    asker, quoted = named(team, at.ada), named(team, at.eve)
+    shown = make_answer(1, asker=asker, others_quoted=(quoted,))
+    at.parts.nightshift.feedback.record_answer(shown)
+    message = said(at, "An answer.")
+    at.parts.posts.record(Post(team, at.general, message.ts, shown.id, 0))
+    at.slack.shortcut(at.alice, "nightshift_ask_about", message)
+    view = at.slack.wait_for_view(at.alice, "nightshift_asked_about")
+    assert at.slack.submit(at.alice, view, {"question": {"text": "Is that so?"}}) is None
+    (row,) = asked(at, "Is that so?")
+    assert row.request["quoted"] == [named(team, at.bob), asker, quoted]
 
 
 def test_in_the_thread_it_is_for_all(at: Harbour) -> None:
