@@ -55,7 +55,8 @@ class Asker(threading.Thread):
 
     def run(self) -> None:
         # Vectors without a model have no meaning, so words alone decide.
-        retriever = Retriever(self.store, WordEmbedder(), RetrievalSettings(dense_weight=0))
+        words_alone = RetrievalSettings(dense_weight=0, late_interaction=0)
+        retriever = Retriever(self.store, WordEmbedder(), words_alone)
         while not self.stopped.is_set():
             number = self.asked % FIRST
             try:
