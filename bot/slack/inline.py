@@ -22,7 +22,9 @@ LinkRule = Callable[[str], bool]
 JOINER = "\u2060"
 """Word joiner: invisible, it takes two signs apart that would act together."""
 _BOUNDARY = "\u200b"  # Slack's emphasis begins and ends beside something that is no letter
-_NO_TICK = "ˋ"  # a lone backtick could pair with that of an address that must not be a link
+# A lone backtick could pair with that of an address that must not be a link; behind an address that
+# may be one, a letter that looks like it would lengthen it.
+_NO_TICK = f"{JOINER}ˋ"
 _SCHEMES = frozenset({"http", "https", "mailto"})
 
 _PARSER = MarkdownIt("commonmark").enable("strikethrough").disable("text_join")
