@@ -14,7 +14,7 @@ from ingestion.parsers.outline import Parsed
 from ingestion.parsers.pdf import parse_pdf
 from ingestion.parsers.text import decode, parse_text
 
-PARSER_VERSION = 2  # raise it when parsers give another text: every document is then parsed anew
+PARSER_VERSION = 3  # raise it when parsers give another text: every document is then parsed anew
 
 MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdx"})
 HTML_SUFFIXES = frozenset({".html", ".htm", ".xhtml"})

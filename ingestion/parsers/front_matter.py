@@ -13,6 +13,7 @@ from functools import partial
 import yaml
 
 from ingestion.errors import AccessRuleError
+from ingestion.parsers.outline import one_line
 
 # A licence in a comment may stand above it. Taken one by one: a pattern that repeats them would
 # try every way to part a row of comments.
@@ -62,6 +63,12 @@ def _refuse_nearly_opened(text: str, at: int, where: str) -> None:
             raise _broken(where, "the line above it is not --- alone")
 
 
+def named_title(front_matter: Mapping[str, object]) -> str:
+    """Return the page's title as its front matter names it, or ""."""
+    named = front_matter.get("title")
+    return one_line(str(named)) if isinstance(named, str | int | float) else ""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without merges, which a few lines can make take for ever, and with one rule only."""
 
@@ -101,7 +108,28 @@ def _values(inside: str, fence: str, where: str) -> Mapping[str, object] | None:
     rules = _ALLOW_LINE.findall(inside)
     if len(values) < len(loaded) or len([r for r in rules if r[0] not in " \t-"]) > 1:
         raise _broken(where, "it holds a name twice")
+    if "allow" not in values and _allows_below(values):
+        raise _broken(where, "'allow' stands below another name, not at the left margin")
     return values
+
+
+def _allows_below(values: Mapping[str, object]) -> bool:
+    """Whether a rule stands where none is looked for, as below Hugo's ``params``."""
+    # By what was seen: aliases of YAML may lead in a circle, or to the same place a thousand times.
+    seen: set[int] = set()
+    left: list[object] = list(values.values())
+    while left:
+        value = left.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            if any(str(name).strip().casefold() == "allow" for name in value):
+                return True
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return False
 
 
 def _is_huge(value: object) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from lxml import etree
 
 from ingestion.errors import AccessRuleError, UnreadableDocumentError
+from ingestion.parsers.front_matter import named_title, split_front_matter
 from ingestion.parsers.html_text import (
     BLOCK_TAGS,
     DEEPEST,
@@ -24,22 +25,26 @@ from ingestion.parsers.html_text import (
     tag_of,
 )
 from ingestion.parsers.outline import Outline, Parsed, one_line, title_from_path
-from ingestion.parsers.text import decode
+from ingestion.parsers.text import decode, reads_ascii
 
 ACCESS_META = "nightshift:allow"
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_ACCESS_META_TAG = re.compile(rb"<meta[^<>]*" + ACCESS_META.encode(), re.IGNORECASE)
 _DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
 
 def parse_html(raw: bytes, path: str) -> Parsed:
     """Return an HTML page's sections: what stands in main or article, else in body.
 
+    Front matter above it, as static site generators read it, is read as on a Markdown page.
+
     Raises:
         UnreadableDocumentError: The bytes are no HTML text.
         AccessRuleError: The page's access rule can't be understood.
     """
-    tree = _tree(_html_text(raw, path))
+    head, text = split_front_matter(_html_text(raw, path), path)
+    tree = _tree(text)
     if tree is None:
         raise UnreadableDocumentError(f"{path}: the page holds no text", "Remove it, or fill it.")
     writer = _Writer()
@@ -49,17 +54,18 @@ def parse_html(raw: bytes, path: str) -> Parsed:
     headings = outline.top_headings
     title = one_line("".join(tree.xpath("string((//head//title|//title)[1])")))
     title = headings[0] if len(headings) == 1 else title or next(iter(headings), "")
-    title = title or title_from_path(path)
-    return Parsed(title, outline.sections(title), _front_matter(tree, raw, path))
+    title = named_title(head) or title or title_from_path(path)
+    return Parsed(title, outline.sections(title), _with_rule(head, tree, raw, path))
 
 
 def html_front_matter(raw: bytes, path: str) -> Mapping[str, object]:
-    """Return the page's access rule, as front matter would hold it.
+    """Return the page's front matter, with the access rule of its head.
 
     Raises:
         UnreadableDocumentError, AccessRuleError: As `parse_html`.
     """
-    return _front_matter(_tree(_html_text(raw, path)), raw, path)
+    head, text = split_front_matter(_html_text(raw, path), path)
+    return _with_rule(head, _tree(text), raw, path)
 
 
 def fragment_text(source: str) -> str:
@@ -73,16 +79,17 @@ def fragment_text(source: str) -> str:
 
 
 def _html_text(raw: bytes, path: str) -> str:
-    """Decode by UTF-8, then by what the page declares, then by guess."""
+    """Decode by UTF-8, then by what the page declares, then by guess.
+
+    The declaration was found as ASCII; an encoding that reads it otherwise would hide a rule too.
+    """
     declared = _DECLARED.search(raw[:4096])
-    if declared and b"\0" not in raw:
+    encoding = declared[1].decode("ascii") if declared else ""
+    if reads_ascii(encoding) and b"\0" not in raw:
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
-            try:
-                return raw.decode(declared[1].decode("ascii"), errors="replace")
-            except (LookupError, UnicodeError):
-                pass  # an encoding that nobody knows: guess
+            return raw.decode(encoding, errors="replace")
     return decode(raw, path)
 
 
@@ -106,16 +113,19 @@ def _root(tree: etree._Element) -> etree._Element:
     return tree if body is None else body
 
 
-def _front_matter(tree: etree._Element | None, raw: bytes, path: str) -> Mapping[str, object]:
+def _with_rule(
+    front_matter: Mapping[str, object], tree: etree._Element | None, raw: bytes, path: str
+) -> Mapping[str, object]:
     rules = [] if tree is None else [m for m in tree.iter("meta") if _name(m) == ACCESS_META]
-    if len(rules) == 1 and rules[0].get("content") is not None:
-        return {"allow": rules[0].get("content")}
-    if rules or re.search(rb"<meta[^<>]*" + ACCESS_META.encode(), raw, re.IGNORECASE):
+    allowed = [rule.get("content") for rule in rules]
+    if not rules and not _ACCESS_META_TAG.search(raw):
+        return front_matter
+    if len(allowed) != 1 or allowed[0] is None or "allow" in front_matter:
         raise AccessRuleError(
             f"{path}: the access rule in the page's head can't be understood",
-            f'Write one: <meta name="{ACCESS_META}" content="hr, alice">.',
+            f'Write one rule only: <meta name="{ACCESS_META}" content="hr, alice">.',
         )
-    return {}
+    return {**front_matter, "allow": allowed[0]}
 
 
 def _name(meta: etree._Element) -> str:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ingestion.parsers.front_matter import split_front_matter
+from ingestion.parsers.front_matter import named_title, split_front_matter
 from ingestion.parsers.html import fragment_text
 from ingestion.parsers.outline import Outline, Parsed, one_line, title_from_path
 from ingestion.parsers.text import decode
@@ -50,9 +50,8 @@ def parse_markdown(raw: bytes, path: str) -> Parsed:
     """
     front_matter, body = split_front_matter(decode(raw, path), path)
     outline = _outline(body, mdx=PurePosixPath(path).suffix.casefold() == ".mdx")
-    named = front_matter.get("title")
-    title = one_line(str(named)) if isinstance(named, str | int | float) else ""
-    title = title or next(iter(outline.top_headings), "") or title_from_path(path)
+    title = named_title(front_matter) or next(iter(outline.top_headings), "")
+    title = title or title_from_path(path)
     return Parsed(title, outline.sections(title), front_matter)
 
 

@@ -81,9 +81,14 @@ def _guessed(raw: bytes, path: str) -> str:
     """
     guess = from_bytes(raw[:_SAMPLE_BYTES]).best()
     encoding = guess.encoding if guess else ""
+    if not reads_ascii(encoding):
+        raise not_text(path)
+    return raw.decode(encoding, errors="replace")
+
+
+def reads_ascii(encoding: str) -> bool:
+    """Whether there is such an encoding of text, and ASCII is ASCII in it."""
     try:
-        if not encoding or _ASCII_PROBE.decode(encoding) != _ASCII_PROBE.decode("ascii"):
-            raise not_text(path)
-        return raw.decode(encoding, errors="replace")
-    except (UnicodeDecodeError, LookupError) as error:
-        raise not_text(path) from error
+        return _ASCII_PROBE.decode(encoding) == _ASCII_PROBE.decode("ascii")
+    except (UnicodeError, LookupError, ValueError):
+        return False

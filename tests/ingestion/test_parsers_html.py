@@ -94,9 +94,17 @@ def test_an_access_rule_is_seen_however_it_is_written() -> None:
         "<meta content='hr' name='Nightshift:Allow' />",
     ):
         assert front_matter(f"{meta}<p>x".encode(), "a.html") == {"allow": "hr"}
-    disguised = b'<meta charset=cp037><meta name="nightshift:allow" content="hr"><p>\xff'
-    with pytest.raises(AccessRuleError):
-        front_matter(disguised, "a.html")
+    disguised = b'<meta charset=cp037><meta name="nightshift:allow" content="hr"><p>\xe4'
+    assert front_matter(disguised, "a.html") == {"allow": "hr"}
+
+
+def test_front_matter_above_a_page_is_read_and_not_shown() -> None:
+    for charset in (b"utf-8", b"latin-1", b"cp037", b"utf-16", b"base64"):
+        page = b"---\nallow: [hr]\ntitle: Pay\n---\n<meta charset=%s><p>100 \xa4" % charset
+        assert front_matter(page, "a.html") == {"allow": ["hr"], "title": "Pay"}
+        parsed = parse(page, "a.html")
+        assert (parsed.front_matter["allow"], parsed.title) == (["hr"], "Pay")
+        assert "allow" not in parsed.sections[0].text
 
 
 @pytest.mark.parametrize(
@@ -105,6 +113,8 @@ def test_an_access_rule_is_seen_however_it_is_written() -> None:
         '<meta name="nightshift:allow"><p>x',
         '<meta name="nightshift:allow" content="hr">' * 2 + "<p>x",
         '<script><meta name="nightshift:allow" content="hr"></script><p>x',
+        '---\nallow: hr\n---\n<meta name="nightshift:allow" content="hr"><p>x',
+        "---\nallow: hr\n<p>x",
     ],
 )
 def test_an_access_rule_that_is_not_understood_withholds_the_page(page: str) -> None:

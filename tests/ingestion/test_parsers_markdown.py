@@ -157,6 +157,10 @@ def test_a_leading_rule_is_no_front_matter() -> None:
         "---\ntitle: 2001-99-99\n---\ntext",
         "---\n" + "[" * 1500 + "\n---\ntext",
         "---\nx: !!python/object:os.system {}\n---\ntext",
+        "---\nparams:\n  Allow: [hr]\n---\ntext",
+        "---\nrules:\n- [{allow: hr}]\n---\ntext",
+        "+++\n[params]\nallow = 'hr'\n+++\ntext",
+        "---\na: &a {b: *a, allow: hr}\n---\ntext",
     ],
 )
 def test_front_matter_that_cannot_be_understood_withholds_the_page(head: str) -> None:
@@ -164,6 +168,12 @@ def test_front_matter_that_cannot_be_understood_withholds_the_page(head: str) ->
         parse(head.encode(), "hr/pay.md")
     with pytest.raises(AccessRuleError):
         front_matter(head.encode(), "hr/pay.md")
+
+
+def test_a_name_below_another_is_left_alone_where_the_page_has_a_rule() -> None:
+    head = b"---\nallow: hr\nrobots: {allow: /}\nsteps: |\n  allow: x\n---\ntext"
+    assert front_matter(head, "a.md")["allow"] == "hr"
+    assert "allow" not in front_matter(b"---\nsteps: |\n  allow: x\n---\ntext", "a.md")
 
 
 def test_front_matter_may_stand_below_a_licence_and_blank_lines() -> None:
