@@ -92,7 +92,7 @@ class Row:
             self._shown = text
 
 
-class _FeedRows(StoppingCriteria):
+class _FeedRows(StoppingCriteria):  # type: ignore[misc]  # its types are not read
     """Hands each new token to its row; a row that is done stops by itself."""
 
     def __init__(self, rows: Sequence[Row]) -> None:

@@ -297,7 +297,7 @@ def _load_model(name: str, device: str) -> Any:
     from transformers.utils import logging as transformers_logging
 
     # Its bars for a load of half a second would stand between our own.
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     try:
         return SentenceTransformer(name, device=device or None)
     except (OSError, ValueError, RuntimeError) as error:

@@ -105,7 +105,7 @@ def load_base_model(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     model.generation_config = _greedy(model, tokenizer)
     report(1.0)
     return LoadedModel(
@@ -286,7 +286,7 @@ def _unreachable(source: str) -> BaseModelError:
 
 def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
     """QLoRA's storage: 4-bit NormalFloat, double quantisation (Dettmers et al. 2023, section 3)."""
-    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -298,7 +298,7 @@ def _greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Gener
     """Answers are repeatable: many models' own configuration draws by chance."""
     ends = model.generation_config.eos_token_id if model.generation_config else None
     all_ends = {tokenizer.eos_token_id, *([ends] if isinstance(ends, int) else ends or [])}
-    return GenerationConfig(  # type: ignore[no-untyped-call]
+    return GenerationConfig(
         do_sample=False,
         eos_token_id=sorted(all_ends - {None}),
         pad_token_id=tokenizer.pad_token_id,

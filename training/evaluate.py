@@ -98,7 +98,7 @@ def _greedy_answers(
     ]
     limits = [2 * len(example.answer_ids) + _SPARE_TOKENS for example in batch]
     room = max(1, loaded.context_tokens - width)
-    config = GenerationConfig(  # type: ignore[no-untyped-call]
+    config = GenerationConfig(
         do_sample=False,
         max_new_tokens=min(max(limits), room),
         eos_token_id=stop_tokens(loaded),

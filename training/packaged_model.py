@@ -138,21 +138,21 @@ def _tensor_progress(report: Progress) -> Iterator[None]:
             yield tensor
             report(number / len(tensors))
 
-    original = gguf_reader.tqdm  # type: ignore[attr-defined]
-    gguf_reader.tqdm = reported  # type: ignore[attr-defined]
+    original = gguf_reader.tqdm
+    gguf_reader.tqdm = reported
     try:
         yield
     finally:
-        gguf_reader.tqdm = original  # type: ignore[attr-defined]
+        gguf_reader.tqdm = original
 
 
 @contextmanager
 def quiet_bars() -> Iterator[None]:
     """Keep transformers' own progress bars off the terminal."""
     was_on = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         if was_on:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            transformers_logging.enable_progress_bar()
