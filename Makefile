@@ -10,7 +10,7 @@ export TOKENIZERS_PARALLELISM ?= false
 # Threads that wait must not burn the cores that other processes need.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install install-dev demo test test-elasticsearch-full check lock clean
+.PHONY: help install install-dev demo test test-elasticsearch-full check types unit-tests lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,7 +41,12 @@ demo: install ## the whole loop on the sample handbook: ingest, ask, vote, train
 check: install-dev ## the quick part: format, lint, types, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --no-print-directory --jobs 2 types unit-tests
+
+types:
 	$(BIN)/mypy
+
+unit-tests:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -m "not slow"
 
 # One file stays in one process: servers are started once a process.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from bot.cli import main
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT / "examples" / "handbook"
@@ -18,21 +22,51 @@ def environment(**settings: str) -> dict[str, str]:
     return kept | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)} | given
 
 
+# Imports take most of a command's time: each is a fork of one process that has done them. That has
+# one thread; LanceDB would start some, and no fork takes those along.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    ["bot.cli", "sentence_transformers", "peft", "tests.bot.terminal"]
+)
+
+
 def nightshift(
     *words: str | Path, data: Path, text: str = "", cwd: Path | None = None, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `nightshift --data-dir DATA WORDS` with a text on its standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "bot.cli", "--data-dir", str(data), *map(str, words)],
-        input=text,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=environment(**settings),
-        cwd=cwd or data.parent,
-        timeout=180,
-        check=False,
+    command = ["nightshift", "--data-dir", str(data), *map(str, words)]
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("in", "out", "err")]
+        files[0].write_text(text, encoding="utf-8")
+        there = cwd or data.parent
+        process = _PROCESSES.Process(
+            target=_run, args=(command, files, there, environment(**settings))
+        )
+        process.start()
+        process.join(180)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(command, 180)
+        _, out, err = (file.read_text(encoding="utf-8") for file in files)
+        return subprocess.CompletedProcess(command, process.exitcode, out, err)
+
+
+def _run(command: list[str], files: list[Path], cwd: Path, variables: dict[str, str]) -> None:
+    """Become the command, with files in place of its three streams."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(variables)
+    for number, file in enumerate(files):
+        opened = os.open(file, os.O_RDWR | os.O_CREAT)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - to the process's end
+        for number, mode in enumerate("rww")
     )
+    sys.argv = command
+    main()
 
 
 def assert_two_line_problem(done: subprocess.CompletedProcess[str]) -> None:
