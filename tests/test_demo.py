@@ -1,27 +1,24 @@
-"""The whole loop as a newcomer runs it, with the real models; then what `What next` offers."""
+"""The whole loop as a newcomer runs it, with the real models; then what `What next` offers.
+
+Only that its night goes through the pairs twice and not four times, which halves the training.
+"""
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.bot.terminal import nightshift
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
-def nightshift(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bot.cli", *arguments],
-        input=given,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "COLUMNS": "200"},
-        timeout=1400,
-        check=False,
-    )
+@pytest.fixture(scope="module", autouse=True)
+def _wide() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +28,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shown(data_dir: Path) -> str:
-    done = nightshift("--data-dir", str(data_dir), "demo")
+    done = nightshift("demo", data=data_dir, seconds=1400, TRAINING__EPOCHS="2")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
@@ -64,7 +61,7 @@ def test_the_night_really_trained_measured_and_decided(
 
 
 def test_no_restricted_page_reached_the_pairs(shown: str, data_dir: Path) -> None:
-    exported = nightshift("--data-dir", str(data_dir), "pairs", "export")
+    exported = nightshift("pairs", "export", data=data_dir)
     pairs = [json.loads(line) for line in exported.stdout.splitlines()]
     assert pairs
     restricted = ("leadership/", "salary-bands", "people/performance/")
@@ -74,14 +71,14 @@ def test_no_restricted_page_reached_the_pairs(shown: str, data_dir: Path) -> Non
 def test_what_comes_next_works(report: dict[str, object], data_dir: Path) -> None:
     here = ("--config", str(data_dir / "nightshift.toml"))
     live = str(report["candidate"]) if report["outcome"] == "promoted" else "none"
-    assert live in nightshift(*here, "status").stdout
-    assert str(report["outcome"]) in nightshift(*here, "nights").stdout
-    plan = json.loads(nightshift(*here, "train", "--dry-run", "--json").stdout)
+    assert live in nightshift(*here, "status", data=None).stdout
+    assert str(report["outcome"]) in nightshift(*here, "nights", data=None).stdout
+    plan = json.loads(nightshift(*here, "train", "--dry-run", "--json", data=None).stdout)
     assert plan["outcome"] == "skipped"  # the same pairs again: nothing new to learn
-    again = json.loads(nightshift(*here, "train", "--json").stdout)
+    again = json.loads(nightshift(*here, "train", "--json", data=None).stdout)
     assert again["outcome"] == "skipped"
     assert again["reason"]
-    talk = nightshift(*here, "chat", given="how much may a hotel cost?\n/good\n/quit\n")
+    talk = nightshift(*here, "chat", data=None, text="how much may a hotel cost?\n/good\n/quit\n")
     assert "€150" in talk.stdout
     assert talk.returncode == 0
 
@@ -90,7 +87,7 @@ def test_a_second_demo_starts_over(shown: str, data_dir: Path) -> None:
     other = data_dir.parent / "full"
     other.mkdir()
     (other / "mine.txt").write_text("keep me")
-    refused = nightshift("--data-dir", str(other), "demo")
+    refused = nightshift("demo", data=other)
     assert refused.returncode == 1
     assert "holds other data" in refused.stderr
     assert (other / "mine.txt").read_text() == "keep me"

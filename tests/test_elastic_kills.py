@@ -118,7 +118,7 @@ class Handbook:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize(("kills", "with_model"), [(5, False), (2, True)])
+@pytest.mark.parametrize(("kills", "with_model"), [(3, False), (2, True)])
 def test_after_kills_and_another_run_the_index_equals_a_fresh_one(
     server: Server, tmp_path: Path, kills: int, with_model: bool
 ) -> None:

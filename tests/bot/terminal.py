@@ -31,23 +31,36 @@ _PROCESSES.set_forkserver_preload(
 
 
 def nightshift(
-    *words: str | Path, data: Path, text: str = "", cwd: Path | None = None, **settings: str
+    *words: str | Path,
+    data: Path | None,
+    text: str = "",
+    cwd: Path | None = None,
+    seconds: float = 180,
+    **settings: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `nightshift --data-dir DATA WORDS` with a text on its standard input."""
-    command = ["nightshift", "--data-dir", str(data), *map(str, words)]
+    """Run `nightshift --data-dir DATA WORDS` with a text on its standard input.
+
+    Args:
+        data: None where the words name the data folder.
+        cwd: Where it runs; beside the data by default.
+        seconds: How long it may take.
+        settings: By the names of their variables, without NIGHTSHIFT_.
+    """
+    given = ["--data-dir", str(data)] if data else []
+    command = ["nightshift", *given, *map(str, words)]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("in", "out", "err")]
         files[0].write_text(text, encoding="utf-8")
-        there = cwd or data.parent
+        there = cwd or (data.parent if data else ROOT)
         process = _PROCESSES.Process(
             target=_run, args=(command, files, there, environment(**settings))
         )
         process.start()
-        process.join(180)
+        process.join(seconds)
         if process.exitcode is None:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(command, 180)
+            raise subprocess.TimeoutExpired(command, seconds)
         _, out, err = (file.read_text(encoding="utf-8") for file in files)
         return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
