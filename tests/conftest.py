@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from tests.bot.terminal import import_before
 from tests.elasticsearch_server import log_tails
 from training.database import open_database
 
@@ -22,6 +23,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.failed and (tails := log_tails()):
         report.sections.append(("Elasticsearch log", tails))
     return report
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the tests' commands start with what they need."""
+    import_before(heavy=any(item.get_closest_marker("slow") for item in session.items))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The whole loop as a newcomer runs it, with the real models; then what `What next` offers.
 
-Only that its night goes through the pairs twice and not four times, which halves the training.
+Only that its night goes through the pairs three times and not four, which takes a quarter less.
 """
 
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.bot.terminal import nightshift
+
+NIGHT = {"TRAINING__EPOCHS": "3"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -28,7 +30,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shown(data_dir: Path) -> str:
-    done = nightshift("demo", data=data_dir, seconds=1400, TRAINING__EPOCHS="2")
+    done = nightshift("demo", data=data_dir, seconds=1400, **NIGHT)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
@@ -71,11 +73,11 @@ def test_no_restricted_page_reached_the_pairs(shown: str, data_dir: Path) -> Non
 def test_what_comes_next_works(report: dict[str, object], data_dir: Path) -> None:
     here = ("--config", str(data_dir / "nightshift.toml"))
     live = str(report["candidate"]) if report["outcome"] == "promoted" else "none"
-    assert live in nightshift(*here, "status", data=None).stdout
-    assert str(report["outcome"]) in nightshift(*here, "nights", data=None).stdout
-    plan = json.loads(nightshift(*here, "train", "--dry-run", "--json", data=None).stdout)
+    assert live in nightshift(*here, "status", data=None, **NIGHT).stdout
+    assert str(report["outcome"]) in nightshift(*here, "nights", data=None, **NIGHT).stdout
+    plan = json.loads(nightshift(*here, "train", "--dry-run", "--json", data=None, **NIGHT).stdout)
     assert plan["outcome"] == "skipped"  # the same pairs again: nothing new to learn
-    again = json.loads(nightshift(*here, "train", "--json", data=None).stdout)
+    again = json.loads(nightshift(*here, "train", "--json", data=None, **NIGHT).stdout)
     assert again["outcome"] == "skipped"
     assert again["reason"]
     talk = nightshift(*here, "chat", data=None, text="how much may a hotel cost?\n/good\n/quit\n")

@@ -22,12 +22,20 @@ def environment(**settings: str) -> dict[str, str]:
     return kept | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)} | given
 
 
-# Imports take most of a command's time: each is a fork of one process that has done them. That has
-# one thread; LanceDB would start some, and no fork takes those along.
+# Imports take most of a command's time: each is a fork of one process that has done them.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    ["bot.cli", "sentence_transformers", "peft", "tests.bot.terminal"]
-)
+
+
+def import_before(heavy: bool) -> None:
+    """Choose what the commands have imported when they start, before the first of them.
+
+    Nothing that starts a thread, as LanceDB does: no fork would take it along.
+
+    Args:
+        heavy: What takes many seconds too; most quick tests need none of it.
+    """
+    models = ["sentence_transformers", "peft"] if heavy else []
+    _PROCESSES.set_forkserver_preload(["bot.cli", "tests.bot.terminal", *models])
 
 
 def nightshift(
