@@ -16,7 +16,7 @@ from slack_sdk import WebClient
 from bot.errors import SettingsError, SlackDownError
 from bot.settings import SlackSettings
 from bot.slack.bolt_log import bolt_logger
-from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
+from bot.slack.clients import OUTSIDE_ERRORS, no_slack, open_client
 from bot.slack.counter import VoteCounter
 from bot.slack.listeners import (
     adapters,
@@ -37,6 +37,7 @@ from bot.slack.listeners import (
 from bot.slack.night_report import build_night_report
 from bot.slack.oauth import ORG_WIDE, ORG_WIDE_MEND, Installations
 from bot.slack.parts import Parts
+from bot.slack.socket_mode import close_socket, open_socket
 from bot.slack.status import standing_of
 from bot.slack.worker import Worker
 from training.errors import DatabaseError
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 
 _LAZY_THREADS = 8
 _TIME_DIGITS = 12
-# A connection that was cut is given up after five pings: with the SDK's 10 seconds the bot would
-# be deaf for 50.
-_PING_SECONDS = 3.0
 _FAMILIES = (
     messages,
     agent,
@@ -107,7 +105,7 @@ class SlackBot:
     def stop(self) -> None:
         """Take no more; the answers under way are finished or handed back."""
         if self._socket is not None:
-            self._socket.close()  # type: ignore[no-untyped-call]
+            close_socket(self._socket)
         self._parts.jobs.stop()
         self._worker.stop()
         self._counter.stop()
@@ -216,28 +214,3 @@ def _dated(pages: WSGIApplication) -> WSGIApplication:
         return pages(environ, start_response)
 
     return page
-
-
-def open_socket(app: App, settings: SlackSettings) -> SocketModeHandler:
-    """Connect by Socket Mode.
-
-    Raises:
-        SettingsError: The socket can't be opened.
-    """
-    token = settings.app_token.get_secret_value()
-    socket = SocketModeHandler(
-        app, token, web_client=open_client(settings, ""), ping_interval=_PING_SECONDS
-    )
-    try:
-        socket.connect()  # type: ignore[no-untyped-call]
-    except OUTSIDE_ERRORS as error:
-        raise no_slack("the app's token (xapp-…)", error) from error
-    return socket
-
-
-def no_slack(token: str, error: Exception) -> SettingsError:
-    """Return the error for a workspace that can't be used, without the token."""
-    return SettingsError(
-        f"Slack can't be used with {token}: {kind_of(error)}.",
-        "Check the token and the network: nightshift doctor.",
-    )

@@ -15,6 +15,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     ServerErrorRetryHandler,
 )
 
+from bot.errors import SettingsError
 from bot.settings import SlackSettings
 
 _RETRIES = 3
@@ -95,3 +96,11 @@ def kind_of(error: Exception) -> str:
     if isinstance(error, SlackApiError):
         return str(error.response.get("error", "unknown_error"))
     return type(error).__name__
+
+
+def no_slack(token: str, error: Exception) -> SettingsError:
+    """Return the error for a workspace that can't be used, without the token."""
+    return SettingsError(
+        f"Slack can't be used with {token}: {kind_of(error)}.",
+        "Check the token and the network: nightshift doctor.",
+    )

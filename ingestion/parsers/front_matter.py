@@ -15,16 +15,25 @@ import yaml
 from ingestion.errors import AccessRuleError
 from ingestion.parsers.outline import one_line
 
-# A licence in a comment may stand above it. Taken one by one: a pattern that repeats them would
-# try every way to part a row of comments.
+# A licence in a comment may stand above it, and above HTML what kind of document it is. Taken one
+# by one: a pattern that repeats them would try every way to part a row of comments.
 # Byte order marks stand in the middle of files that were joined.
-_ABOVE = re.compile(r"[\s\ufeff\u200b\u2060]+|<!--(?s:.*?)-->")
+_ABOVE = re.compile(
+    r"[\s\ufeff\u200b\u2060]+|<!--(?:-?>|(?s:.*?)--!?>)|<\?(?s:.*?)\?>|<!doctype[^>]*>",
+    re.IGNORECASE,
+)
 _OPENING = re.compile(r"(?:\A|(?<=[\n\ufeff\u200b\u2060]))(---|\+\+\+)[^\S\n]*(?:\n|\Z)")
 # What somebody wrote for an opening: indented, another number of signs, a word behind it.
 _NEARLY_OPENING = re.compile(r"[-+=~;–—]{2,}[^\n]*\n")
+_INVISIBLE = "\ufeff\u200b\u2060"
+_SPACE = rf"(?:[^\S\n]|[{_INVISIBLE}])*"
 _ALLOW_LINE = re.compile(
-    r"^[^\S\n]*(?:-[^\S\n]+)?[\"']?allow[\"']?[^\S\n]*[:=]", re.MULTILINE | re.IGNORECASE
+    rf"^{_SPACE}(?:-[^\S\n]+)?[\"']?allow{_SPACE}[\"']?{_SPACE}[:=]", re.MULTILINE | re.IGNORECASE
 )
+_FENCE_LINE = re.compile(r"^(?:---|\+\+\+|\.\.\.)[^\S\n]*$", re.MULTILINE)
+_NEARBY = 2_000  # characters in which the end of something like front matter is looked for
+# What YAML's and TOML's own types raise for values that are none, such as !!bool maybe.
+_NOT_VALUES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 _LONGEST = 64_000  # characters; YAML is slow, and no page needs more
 _LONGEST_NUMBER = 128  # bits; Python refuses to write out numbers of thousands of digits
 
@@ -39,6 +48,7 @@ def split_front_matter(text: str, where: str) -> tuple[Mapping[str, object], str
     """
     at = 0
     while above := _ABOVE.match(text, at):
+        _refuse_commented(above[0], where)
         at = above.end()
     opening = _OPENING.match(text, at)
     if opening is None:
@@ -51,16 +61,30 @@ def split_front_matter(text: str, where: str) -> tuple[Mapping[str, object], str
         return {}, text
     inside = text[opening.end() : closing.start()]
     values = _values(inside, opening[1], where)
-    return (values, text[closing.end() :]) if values is not None else ({}, text)
+    if values is None:
+        return {}, text
+    second = _FENCE_LINE.search(text, closing.end(), closing.end() + _NEARBY)
+    if second and "allow" not in values and _ALLOW_LINE.match(text, closing.end()):
+        raise _broken(where, "it ends before the line with 'allow'")
+    return values, text[closing.end() :]
 
 
 def _refuse_nearly_opened(text: str, at: int, where: str) -> None:
     """A rule below something like an opening was meant as one, and must not be overlooked."""
     nearly = _NEARLY_OPENING.match(text, at)
     if nearly:
+        closing = _FENCE_LINE.search(text, nearly.end(), nearly.end() + _NEARBY)
         blank = text.find("\n\n", nearly.end())
-        if _ALLOW_LINE.search(text, nearly.end(), blank if blank >= 0 else len(text)):
+        end = closing.start() if closing else blank if blank >= 0 else len(text)
+        if _ALLOW_LINE.search(text, nearly.end(), end):
             raise _broken(where, "the line above it is not --- alone")
+
+
+def _refuse_commented(above: str, where: str) -> None:
+    """Front matter in a comment is read by nobody, and whoever wrote its rule may not know."""
+    inside = above[len("<!--") : -len("-->")] if above.startswith("<!--") else ""
+    if ("---" in inside or "+++" in inside) and _ALLOW_LINE.search(inside):
+        raise _broken(where, "it stands in a comment")
 
 
 def named_title(front_matter: Mapping[str, object]) -> str:
@@ -74,10 +98,17 @@ class _Loader(yaml.SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuse what would be taken in, or overlooked."""
-        keys = [key for key, _ in node.value]
-        rules = [key for key in keys if str(key.value).strip().casefold() == "allow"]
-        if len(rules) > 1 or any(key.tag == "tag:yaml.org,2002:merge" for key in keys):
-            raise yaml.constructor.ConstructorError(problem="a merge, or a second rule")
+        # Only plain names: to write out another one would follow its aliases, and theirs.
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if any(key.tag == "tag:yaml.org,2002:merge" for key in keys):
+            raise yaml.constructor.ConstructorError(problem="a merge (<<) isn't read")
+        if sum(_plain(key.value) == "allow" for key in keys) > 1:
+            raise yaml.constructor.ConstructorError(problem="there are two lines with 'allow'")
+
+
+def _plain(name: object) -> str:
+    """Return a name as it is compared: in lower case, without what can't be seen."""
+    return re.sub(f"[{_INVISIBLE}]", "", str(name)).strip().casefold()
 
 
 def _closing(text: str, opening: re.Match[str]) -> re.Match[str] | None:
@@ -91,24 +122,27 @@ def _values(inside: str, fence: str, where: str) -> Mapping[str, object] | None:
         if _ALLOW_LINE.search(inside):
             raise _broken(where, f"it is longer than {_LONGEST} characters")
         return None
+    if inside.lstrip().startswith("<") and not _ALLOW_LINE.search(inside):
+        return None  # HTML between two rules
     try:
         read_yaml = partial(yaml.load, Loader=_Loader)  # a SafeLoader
         loaded = read_yaml(inside) if fence == "---" else tomllib.loads(inside)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _broken(where, "it isn't valid " + ("YAML" if fence == "---" else "TOML")) from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        if _ALLOW_LINE.search(inside):
-            raise _broken(where, "it holds no 'name: value' lines")
-        return None
-    values = {str(name).strip().casefold(): value for name, value in loaded.items()}
+        if loaded is None:
+            return {}
+        if not isinstance(loaded, dict):
+            if _ALLOW_LINE.search(inside):
+                raise _broken(where, "it holds no 'name: value' lines")
+            return None
+        values = {_plain(name): value for name, value in loaded.items()}
+    except (yaml.YAMLError, *_NOT_VALUES) as error:
+        kind = "YAML" if fence == "---" else "TOML"
+        raise _broken(where, f"it isn't valid {kind}{_place_of(error)}") from error
     if any(map(_is_huge, values.values())):
         raise _broken(where, "it holds a number of thousands of digits")
     rules = _ALLOW_LINE.findall(inside)
     if len(values) < len(loaded) or len([r for r in rules if r[0] not in " \t-"]) > 1:
         raise _broken(where, "it holds a name twice")
-    if "allow" not in values and _allows_below(values):
+    if "allow" not in values and (rules or _allows_below(values)):
         raise _broken(where, "'allow' stands below another name, not at the left margin")
     return values
 
@@ -120,16 +154,28 @@ def _allows_below(values: Mapping[str, object]) -> bool:
     left: list[object] = list(values.values())
     while left:
         value = left.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
+        if isinstance(value, dict | list):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
         if isinstance(value, dict):
-            if any(str(name).strip().casefold() == "allow" for name in value):
+            left += value.items()
+        elif isinstance(value, tuple):  # a name and its value, also of YAML's ordered map
+            name, inner = value
+            if isinstance(name, str) and _plain(name) == "allow":
                 return True
-            left += value.values()
+            left.append(inner)
         elif isinstance(value, list):
             left += value
     return False
+
+
+def _place_of(error: Exception) -> str:
+    """Return what a parser of YAML complains of, and in which line of the file's head."""
+    problem = str(getattr(error, "problem", None) or "")
+    mark = getattr(error, "problem_mark", None)
+    line = f" (line {mark.line + 1} between the fences)" if mark else ""
+    return f": {problem}{line}" if problem else ""
 
 
 def _is_huge(value: object) -> bool:
@@ -141,6 +187,6 @@ def _is_huge(value: object) -> bool:
 def _broken(where: str, reason: str) -> AccessRuleError:
     return AccessRuleError(
         f"{where}: the front matter can't be understood: {reason}",
-        "Mend the lines between the --- lines at the head of the file. "
-        "Until then nobody can read it.",
+        "Mend the lines at the head of the file: between two lines --- each alone, as in "
+        "'allow: [hr, alice]'. Until then nobody can read it.",
     )

@@ -25,12 +25,13 @@ from ingestion.parsers.html_text import (
     tag_of,
 )
 from ingestion.parsers.outline import Outline, Parsed, one_line, title_from_path
-from ingestion.parsers.text import decode, reads_ascii
+from ingestion.parsers.text import decode
 
 ACCESS_META = "nightshift:allow"
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_ACCESS_META_TAG = re.compile(rb"<meta[^<>]*" + ACCESS_META.encode(), re.IGNORECASE)
+_ACCESS_META_TAG = re.compile(rf"<(?:[\w-]+:)?meta[^<]*{ACCESS_META}", re.IGNORECASE)
+_WESTERN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii", "ascii"})
 _DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
 
@@ -43,7 +44,8 @@ def parse_html(raw: bytes, path: str) -> Parsed:
         UnreadableDocumentError: The bytes are no HTML text.
         AccessRuleError: The page's access rule can't be understood.
     """
-    head, text = split_front_matter(_html_text(raw, path), path)
+    page = _html_text(raw, path)
+    head, text = split_front_matter(page, path)
     tree = _tree(text)
     if tree is None:
         raise UnreadableDocumentError(f"{path}: the page holds no text", "Remove it, or fill it.")
@@ -55,7 +57,7 @@ def parse_html(raw: bytes, path: str) -> Parsed:
     title = one_line("".join(tree.xpath("string((//head//title|//title)[1])")))
     title = headings[0] if len(headings) == 1 else title or next(iter(headings), "")
     title = named_title(head) or title or title_from_path(path)
-    return Parsed(title, outline.sections(title), _with_rule(head, tree, raw, path))
+    return Parsed(title, outline.sections(title), _with_rule(head, tree, page, path))
 
 
 def html_front_matter(raw: bytes, path: str) -> Mapping[str, object]:
@@ -64,8 +66,9 @@ def html_front_matter(raw: bytes, path: str) -> Mapping[str, object]:
     Raises:
         UnreadableDocumentError, AccessRuleError: As `parse_html`.
     """
-    head, text = split_front_matter(_html_text(raw, path), path)
-    return _with_rule(head, _tree(text), raw, path)
+    page = _html_text(raw, path)
+    head, text = split_front_matter(page, path)
+    return _with_rule(head, _tree(text), page, path)
 
 
 def fragment_text(source: str) -> str:
@@ -79,18 +82,11 @@ def fragment_text(source: str) -> str:
 
 
 def _html_text(raw: bytes, path: str) -> str:
-    """Decode by UTF-8, then by what the page declares, then by guess.
-
-    The declaration was found as ASCII; an encoding that reads it otherwise would hide a rule too.
-    """
+    """Decode by UTF-8, then by what the page declares, then by guess."""
     declared = _DECLARED.search(raw[:4096])
     encoding = declared[1].decode("ascii") if declared else ""
-    if reads_ascii(encoding) and b"\0" not in raw:
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return raw.decode(encoding, errors="replace")
-    return decode(raw, path)
+    # As browsers do: https://encoding.spec.whatwg.org/#names-and-labels
+    return decode(raw, path, "cp1252" if encoding.casefold() in _WESTERN else encoding)
 
 
 def _tree(text: str) -> etree._Element | None:
@@ -114,16 +110,17 @@ def _root(tree: etree._Element) -> etree._Element:
 
 
 def _with_rule(
-    front_matter: Mapping[str, object], tree: etree._Element | None, raw: bytes, path: str
+    front_matter: Mapping[str, object], tree: etree._Element | None, page: str, path: str
 ) -> Mapping[str, object]:
     rules = [] if tree is None else [m for m in tree.iter("meta") if _name(m) == ACCESS_META]
     allowed = [rule.get("content") for rule in rules]
-    if not rules and not _ACCESS_META_TAG.search(raw):
+    if not rules and not _ACCESS_META_TAG.search(page):
         return front_matter
     if len(allowed) != 1 or allowed[0] is None or "allow" in front_matter:
         raise AccessRuleError(
             f"{path}: the access rule in the page's head can't be understood",
-            f'Write one rule only: <meta name="{ACCESS_META}" content="hr, alice">.',
+            "Write one rule: in front matter, or as "
+            f'<meta name="{ACCESS_META}" content="hr, alice">.',
         )
     return {**front_matter, "allow": allowed[0]}
 

@@ -39,13 +39,17 @@ def parse_text(raw: bytes, path: str) -> Parsed:
     return Parsed(title, outline.sections(title), head)
 
 
-def decode(raw: bytes, path: str) -> str:
+def decode(raw: bytes, path: str, declared: str = "") -> str:
     r"""Return the bytes as text with ``\n`` at line ends: by its mark, as UTF-8, or guessed.
+
+    Args:
+        declared: The encoding that it names itself, for a file that isn't UTF-8; ignored where
+            Python doesn't know it, or where the name itself would read as something else in it.
 
     Raises:
         UnreadableDocumentError: The bytes are no text.
     """
-    text = _decoded(raw, path)
+    text = _decoded(raw, path, declared)
     if len(_CONTROL.findall(text)) > _BINARY_SHARE * len(text):
         raise not_text(path)
     return re.sub(r"\r\n?", "\n", text)
@@ -59,7 +63,7 @@ def not_text(path: str) -> UnreadableDocumentError:
     )
 
 
-def _decoded(raw: bytes, path: str) -> str:
+def _decoded(raw: bytes, path: str, declared: str) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             try:
@@ -71,6 +75,8 @@ def _decoded(raw: bytes, path: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
+        if _reads_ascii(declared):
+            return raw.decode(declared, errors="replace")
         return _guessed(raw, path)
 
 
@@ -81,14 +87,14 @@ def _guessed(raw: bytes, path: str) -> str:
     """
     guess = from_bytes(raw[:_SAMPLE_BYTES]).best()
     encoding = guess.encoding if guess else ""
-    if not reads_ascii(encoding):
+    if not _reads_ascii(encoding):
         raise not_text(path)
     return raw.decode(encoding, errors="replace")
 
 
-def reads_ascii(encoding: str) -> bool:
+def _reads_ascii(encoding: str) -> bool:
     """Whether there is such an encoding of text, and ASCII is ASCII in it."""
     try:
-        return _ASCII_PROBE.decode(encoding) == _ASCII_PROBE.decode("ascii")
+        return _ASCII_PROBE.decode(encoding, errors="replace") == _ASCII_PROBE.decode("ascii")
     except (UnicodeError, LookupError, ValueError):
         return False

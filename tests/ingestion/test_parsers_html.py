@@ -99,12 +99,44 @@ def test_an_access_rule_is_seen_however_it_is_written() -> None:
 
 
 def test_front_matter_above_a_page_is_read_and_not_shown() -> None:
-    for charset in (b"utf-8", b"latin-1", b"cp037", b"utf-16", b"base64"):
+    for charset in (b"utf-8", b"latin-1", b"cp037", b"utf-16", b"base64", b"idna"):
         page = b"---\nallow: [hr]\ntitle: Pay\n---\n<meta charset=%s><p>100 \xa4" % charset
         assert front_matter(page, "a.html") == {"allow": ["hr"], "title": "Pay"}
         parsed = parse(page, "a.html")
         assert (parsed.front_matter["allow"], parsed.title) == (["hr"], "Pay")
         assert "allow" not in parsed.sections[0].text
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "<!DOCTYPE html>\n",
+        '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html PUBLIC "x" "y">\n',
+        "<?php echo 1 ?>\n",
+        "<!-- (c) --!>\n",
+        "<!-->\n",
+    ],
+)
+def test_front_matter_may_stand_below_the_kind_of_document(above: str) -> None:
+    page = f"{above}---\nallow: [hr]\n---\n<html><body><p>100"
+    parsed = parse(page.encode(), "a.xhtml")
+    assert (parsed.front_matter, parsed.sections[0].text) == ({"allow": ["hr"]}, "100")
+    plain = parse(f"{above}<html><body><p>100".encode(), "a.xhtml")
+    assert (plain.front_matter, plain.sections[0].text) == ({}, "100")
+
+
+def test_front_matter_is_read_by_any_line_ends_and_marks() -> None:
+    legacy = b"---\rallow: [hr]\r---\r<meta charset=windows-1252><p>Geh\xe4lter"
+    parsed = parse(legacy, "a.html")
+    assert (parsed.front_matter, parsed.sections[0].text) == ({"allow": ["hr"]}, "Gehälter")
+    with pytest.raises(UnreadableDocumentError):  # marked as UTF-8, and isn't
+        front_matter(b"\xef\xbb\xbf" + legacy, "a.html")
+
+
+def test_html_between_two_rules_is_no_front_matter() -> None:
+    parsed = parse(b"---\n<p>Note: foo</p>\n---\n<p>bar</p>", "a.html")
+    assert parsed.front_matter == {}
+    assert "foo" in parsed.sections[0].text
 
 
 @pytest.mark.parametrize(
@@ -115,6 +147,8 @@ def test_front_matter_above_a_page_is_read_and_not_shown() -> None:
         '<script><meta name="nightshift:allow" content="hr"></script><p>x',
         '---\nallow: hr\n---\n<meta name="nightshift:allow" content="hr"><p>x',
         "---\nallow: hr\n<p>x",
+        '<script><meta content="a>b" name="nightshift:allow"></script><p>x',
+        '<h:meta name="nightshift:allow" content="hr"/><p>x',
     ],
 )
 def test_an_access_rule_that_is_not_understood_withholds_the_page(page: str) -> None:

@@ -161,6 +161,18 @@ def test_a_leading_rule_is_no_front_matter() -> None:
         "---\nrules:\n- [{allow: hr}]\n---\ntext",
         "+++\n[params]\nallow = 'hr'\n+++\ntext",
         "---\na: &a {b: *a, allow: hr}\n---\ntext",
+        "---\nx: !!omap [allow: hr]\n---\ntext",
+        "---\ntitle: x\n allow = hr\n---\ntext",
+        "---\nsteps: |\n  allow: x\n---\ntext",
+        "---\ntitle: x\n---\nallow: hr\n---\ntext",
+        " ---\ntitle: x\n\nallow: hr\n---\ntext",
+        "<!--\n---\nallow: hr\n---\n-->\ntext",
+        "<!-- ---\nallow: hr\n--- -->\ntext",
+        "---\nx: !!bool maybe\n---\ntext",
+        '---\nx: !!int ""\n---\ntext',
+        "---\nx: 1" + ":1" * 400 + ".5\n---\ntext",
+        "---\n? 0x" + "f" * 5000 + "\n: x\n---\ntext",
+        "---\nx: &x {a: 1}\ny: {<<: *x}\n---\ntext",
     ],
 )
 def test_front_matter_that_cannot_be_understood_withholds_the_page(head: str) -> None:
@@ -173,7 +185,27 @@ def test_front_matter_that_cannot_be_understood_withholds_the_page(head: str) ->
 def test_a_name_below_another_is_left_alone_where_the_page_has_a_rule() -> None:
     head = b"---\nallow: hr\nrobots: {allow: /}\nsteps: |\n  allow: x\n---\ntext"
     assert front_matter(head, "a.md")["allow"] == "hr"
-    assert "allow" not in front_matter(b"---\nsteps: |\n  allow: x\n---\ntext", "a.md")
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\u200b", "\u2060"])
+def test_a_rule_is_seen_behind_and_within_what_is_invisible(mark: str) -> None:
+    for line in (f"{mark}allow: hr", f"allow{mark}: hr"):
+        page = f"---\ntitle: x\n{line}\n---\ntext".encode()
+        assert front_matter(page, "a.md")["allow"] == "hr"
+
+
+def test_a_broken_head_says_what_and_where() -> None:
+    with pytest.raises(AccessRuleError, match=r"mapping values are not allowed here \(line 2 "):
+        front_matter(b"---\nallow: hr\ntitle: a: b\n---\ntext", "a.md")
+    with pytest.raises(AccessRuleError, match="two lines with 'allow'"):
+        front_matter(b"---\nallow: hr\nallow: it\n---\ntext", "a.md")
+
+
+def test_a_name_of_many_aliases_is_not_written_out() -> None:
+    rows = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(30)]
+    page = "\n".join(["---", "allow: hr", *rows, "? *a29", ": v", "---", "text"])
+    with pytest.raises(AccessRuleError, match="isn't valid YAML"):
+        front_matter(page.encode(), "a.md")
 
 
 def test_front_matter_may_stand_below_a_licence_and_blank_lines() -> None:

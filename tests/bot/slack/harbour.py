@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.assembly import Nightshift
 from bot.settings import Settings, SlackSettings
-from bot.slack.app import SlackBot, build_app, open_socket
+from bot.slack.app import SlackBot, build_app
 from bot.slack.blocks import vote_block
 from bot.slack.clients import Clients
 from bot.slack.counter import VoteCounter
@@ -23,6 +23,7 @@ from bot.slack.parts import Parts, build_parts
 from bot.slack.people import named
 from bot.slack.posts import Post
 from bot.slack.request import RequestKind, SlackRequest
+from bot.slack.socket_mode import close_socket, open_socket
 from bot.tables import questions
 from bot.task import QuestionStatus
 from bot.work import WorkQueue
@@ -230,7 +231,7 @@ def _start(parts: Parts, *, answering: bool) -> Callable[[], None]:
     counter.start()
 
     def stop() -> None:
-        socket.close()  # type: ignore[no-untyped-call]
+        close_socket(socket)
         counter.stop()
 
     return stop

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.slack import answering, app, pacing, worker
+from bot.slack import answering, pacing, socket_mode, worker
 from bot.slack.blocks import SHARE, STOP, build_waiting_part
 from bot.slack.listeners.agent import stop_task
 from bot.slack.manifest import PROMPTS
@@ -21,7 +21,7 @@ LEAVE = "How many days of leave do I get?"
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "_PING_SECONDS", 0.5)
+        patch.setattr(socket_mode, "_PING_SECONDS", 0.5)
         patch.setattr(worker, "_OUTAGE_SECONDS", (0.2, 0.4))
         patch.setattr(answering, "_ASK_AGAIN_SECONDS", (0.2, 0.2))
         patch.setattr(pacing, "_PAUSES", (0.01, 0.02, 0.03))
