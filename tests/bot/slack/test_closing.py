@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from slack_bolt import App
 
@@ -28,6 +30,7 @@ def test_a_socket_that_is_made_anew_while_it_closes_is_closed_too(
         disconnect()
         monkeypatch.undo()
         client.connect_to_new_endpoint(force=True)
+        time.sleep(1)  # until its thread listens
 
     monkeypatch.setattr(client, "disconnect", late)
     close_socket(socket)
