@@ -28,7 +28,8 @@ _NEARLY_OPENING = re.compile(r"[-+=~;–—]{2,}[^\n]*\n")
 _INVISIBLE = "\ufeff\u200b\u2060"
 _SPACE = rf"(?:[^\S\n]|[{_INVISIBLE}])*"
 _ALLOW_LINE = re.compile(
-    rf"^{_SPACE}(?:-[^\S\n]+)?[\"']?allow{_SPACE}[\"']?{_SPACE}[:=]", re.MULTILINE | re.IGNORECASE
+    rf"^{_SPACE}(?:-[^\S\n]+)?[\"']?allow(?:{_SPACE}[\"'])?{_SPACE}[:=]",
+    re.MULTILINE | re.IGNORECASE,
 )
 _FENCE_LINE = re.compile(r"^(?:---|\+\+\+|\.\.\.)[^\S\n]*$", re.MULTILINE)
 _NEARBY = 2_000  # characters in which the end of something like front matter is looked for

@@ -32,6 +32,7 @@ _MANY = 100_000
         ("half-metas.html", "<p>Text." + "<meta " * _MANY),
         ("lists.html", "<ul><li>" + "<b>a</b><ul></ul>" * 20_000),
         ("wide-table.html", "<table><tr>" + "<td>a" * 30_000 + "<tr><td>b" * 30_000),
+        ("half-rule.md", "---\nallow" + " " * _MANY + "x\n\nText."),
         ("rule.txt", "a|b\n-" + " " * _MANY + "x|"),
     ],
 )
