@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from sqlalchemy.engine import Engine
 
 from tests.bot.terminal import import_before
 from tests.elasticsearch_server import log_tails
 from training.database import open_database
+
+# No test fails for the time that a busy machine takes.
+settings.register_profile("nightshift", settings(), deadline=None)
+settings.load_profile("nightshift")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -167,9 +167,7 @@ def test_a_waiting_thread_hears_of_a_new_question(database: Engine) -> None:
     assert queue.take() is not None
 
 
-@settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4)), max_size=25),
     st.integers(1, 4),

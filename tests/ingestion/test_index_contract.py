@@ -255,7 +255,7 @@ def apply(
     names=st.frozensets(NAMES.filter(lambda n: n != "*")),
     limit=st.integers(1, 8),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_any_order_of_changes_equals_the_reference(
     tmp_path_factory: pytest.TempPathFactory,
     name: str,

@@ -157,7 +157,7 @@ PAGES = st.builds(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STORE_PARAMS)
 @given(pages=st.lists(PAGES, min_size=1, max_size=4, unique_by=lambda page: page.id))
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 def test_any_text_comes_back_as_it_was_put(
     tmp_path_factory: pytest.TempPathFactory, name: str, pages: list[Document]
 ) -> None:

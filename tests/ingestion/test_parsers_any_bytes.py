@@ -72,7 +72,7 @@ def test_random_markup(suffix: str, parts: list[str]) -> None:
     read("".join(parts).encode(), f"any{suffix}")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(sorted(REAL)),
     st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), min_size=1, max_size=6),
@@ -86,7 +86,7 @@ def test_damaged_real_files(suffix: str, changes: list[tuple[float, bytes]], kep
     read(bytes(raw[: int(kept * len(raw)) or 1]), f"any{suffix}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_docx_with_a_damaged_part(data: st.DataObject) -> None:
     """The zip's checksums hold here, so the damage reaches the reader of the parts."""

@@ -99,7 +99,7 @@ def test_a_repeated_vote_keeps_the_reason_and_a_changed_one_drops_it(
         assert history.all() == [-1, -1, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     cast=st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from([-1, 0, 1]), st.integers(1, 3)),

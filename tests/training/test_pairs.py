@@ -209,7 +209,7 @@ question_texts = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(batches=st.lists(st.lists(question_texts, max_size=5), max_size=6), data=st.data())
 def test_no_pair_ever_changes_side_and_no_question_is_on_both(
     batches: list[list[str]], data: st.DataObject
@@ -311,7 +311,7 @@ def test_of_two_reviewed_answers_only_the_newer_is_used() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     served=st.lists(
         st.tuples(

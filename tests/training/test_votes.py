@@ -94,7 +94,7 @@ def test_the_record_counts_as_the_rules_say_in_any_order(database: Engine) -> No
     feedback = Feedback(database)
     number = 0
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(heard=st.lists(events, min_size=1, max_size=7), data=st.data())
     def check(heard: list[VoteEvent], data: st.DataObject) -> None:
         nonlocal number

@@ -115,7 +115,7 @@ def test_notes_come_first() -> None:
     assert part.text.startswith("I couldn't read _x_.\n\n*Travel")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(1, 700), min_size=1, max_size=10),
     st.integers(1, 400),

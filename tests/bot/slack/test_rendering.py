@@ -32,7 +32,6 @@ PAGE_LINK = re.compile(
 )
 
 
-@settings(deadline=None)
 @given(MESSY)
 @example("<!channel>")
 @example("`<!channel>`")
@@ -51,7 +50,6 @@ def test_nothing_pings_anybody(text: str) -> None:
             assert not re.search(r"(?:<|&lt;|&#0*60;|&#x0*3c;)[!@#]", body.markdown, re.I)
 
 
-@settings(deadline=None)
 @given(MESSY)
 @example("[x](https://docs.example/a_b_evil)")
 @example("https:\\/\\/evil.example")
@@ -80,7 +78,6 @@ def test_no_link_that_no_source_has(text: str) -> None:
             assert not re.search(r"(?:https?://|www\.)evil", outside_code)
 
 
-@settings(deadline=None)
 @given(MESSY, st.integers(150, 600))
 def test_a_message_is_never_too_long(text: str, limit: int) -> None:
     for body in render_body(text * 5, PAGE_LINKS, limit):
@@ -110,7 +107,7 @@ BLOCKS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(BLOCKS, min_size=1, max_size=6), st.integers(300, 4_000))
 def test_nothing_is_lost_in_a_split(blocks: list[str], limit: int) -> None:
     numbers = iter(range(1_000_000))

@@ -82,7 +82,7 @@ def test_what_one_may_read_is_shown(office: Company) -> None:
     office.slack.workspace.messages[direct].clear()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(st.lists(scenes, min_size=1, max_size=3))
 def test_nothing_restricted_is_shown(office: Company, played: list[Scene]) -> None:
     people = dict(zip(PERSONAL, list(office.slack.workspace.people)[1:], strict=False))

@@ -175,7 +175,6 @@ def world(two_pages: Path) -> Iterator[World]:
 @pytest.mark.slow
 @settings(
     max_examples=SCHEDULES,
-    deadline=None,
     database=None,
     print_blob=True,
     phases=PHASES,

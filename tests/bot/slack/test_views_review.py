@@ -35,7 +35,7 @@ def test_nothing_waits() -> None:
     assert "Nothing waits" in readable("", list(build_pairs_message([], []).blocks), [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(written=st.lists(texts, max_size=9), page=st.integers(-1, 5))
 def test_no_page_breaks_a_limit(written: list[str], page: int) -> None:
     corrections = [
@@ -86,7 +86,7 @@ def test_a_pair_whose_correction_waits_is_listed_once() -> None:
     assert [item.kind for item in items] == ["correction"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(answer=texts)
 def test_the_edit_modal_holds_the_whole_answer(answer: str) -> None:
     modal = build_edit_modal(Waiting("pair", "p", "q?", "", answer, ""), "{}")

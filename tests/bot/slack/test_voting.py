@@ -55,7 +55,7 @@ acts = st.lists(
 def test_each_vote_counts_once_in_any_schedule(at: Harbour) -> None:
     """Two processes count; deliveries are repeated and mixed; one is killed before it tidies up."""
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(acts=acts, data=st.data())
     def check(acts: list[tuple[str, str, bool]], data: st.DataObject) -> None:
         answer, message = at.answer()
