@@ -43,10 +43,11 @@ check: install-dev ## the quick part: format, lint, types, unit tests
 	$(BIN)/ruff check .
 	$(MAKE) --no-print-directory --jobs 2 types unit-tests
 
-types:
+types: install-dev
 	$(BIN)/mypy
 
-unit-tests:
+# Three processes for two cores, here and below: tests also wait, for Slack's pauses or a server.
+unit-tests: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 -q -m "not slow"
 
 # One file stays in one process: servers are started once a process.

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from hypothesis import settings
 from sqlalchemy.engine import Engine
 
-from tests.bot.terminal import import_before
 from tests.elasticsearch_server import log_tails
 from training.database import open_database
 
@@ -32,6 +31,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let the tests' commands start with what they need."""
+    from tests.bot.terminal import import_before  # after collection: tests import for themselves
+
     import_before(heavy=any(item.get_closest_marker("slow") for item in session.items))
 
 

@@ -64,10 +64,10 @@ def split_front_matter(text: str, where: str) -> tuple[Mapping[str, object], str
     values = _values(inside, opening[1], where)
     if values is None:
         return {}, text
-    second = _FENCE_LINE.search(text, closing.end(), closing.end() + _NEARBY)
-    if second and "allow" not in values and _ALLOW_LINE.match(text, closing.end()):
+    rest = text[closing.end() :]
+    if "allow" not in values and _ALLOW_LINE.match(rest.lstrip()) and _FENCE_LINE.search(rest):
         raise _broken(where, "it ends before the line with 'allow'")
-    return values, text[closing.end() :]
+    return values, rest
 
 
 def _refuse_nearly_opened(text: str, at: int, where: str) -> None:
@@ -76,7 +76,7 @@ def _refuse_nearly_opened(text: str, at: int, where: str) -> None:
     if nearly:
         closing = _FENCE_LINE.search(text, nearly.end(), nearly.end() + _NEARBY)
         blank = text.find("\n\n", nearly.end())
-        end = closing.start() if closing else blank if blank >= 0 else len(text)
+        end = max(closing.start() if closing else -1, blank if blank >= 0 else len(text))
         if _ALLOW_LINE.search(text, nearly.end(), end):
             raise _broken(where, "the line above it is not --- alone")
 
@@ -123,7 +123,7 @@ def _values(inside: str, fence: str, where: str) -> Mapping[str, object] | None:
         if _ALLOW_LINE.search(inside):
             raise _broken(where, f"it is longer than {_LONGEST} characters")
         return None
-    if inside.lstrip().startswith("<") and not _ALLOW_LINE.search(inside):
+    if inside.lstrip().startswith("<") and "allow" not in _plain(inside):
         return None  # HTML between two rules
     try:
         read_yaml = partial(yaml.load, Loader=_Loader)  # a SafeLoader
@@ -172,7 +172,9 @@ def _allows_below(values: Mapping[str, object]) -> bool:
 
 
 def _place_of(error: Exception) -> str:
-    """Return what a parser of YAML complains of, and in which line of the file's head."""
+    """Return what a parser complains of, and in which line of the file's head."""
+    if isinstance(error, tomllib.TOMLDecodeError):
+        return f": {error}"
     problem = str(getattr(error, "problem", None) or "")
     mark = getattr(error, "problem_mark", None)
     line = f" (line {mark.line + 1} between the fences)" if mark else ""

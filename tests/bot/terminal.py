@@ -1,4 +1,8 @@
-"""The real command in a process of its own."""
+"""The real command in a process of its own.
+
+It is forked, which leaves out what only a fresh one does: the first import of each module, a seed
+of hashes of its own, and `atexit`. Tests of `serve`, of kills and of what is imported start one.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,14 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 def import_before(heavy: bool) -> None:
     """Choose what the commands have imported when they start, before the first of them.
 
-    Nothing that starts a thread, as LanceDB does: no fork would take it along.
+    Nothing that starts a thread, as LanceDB does: no fork would take it along. What these modules
+    read from the environment they read then, not when a command starts.
 
     Args:
         heavy: What takes many seconds too; most quick tests need none of it.
     """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     models = ["sentence_transformers", "peft"] if heavy else []
     _PROCESSES.set_forkserver_preload(["bot.cli", "tests.bot.terminal", *models])
 
@@ -53,22 +60,28 @@ def nightshift(
         cwd: Where it runs; beside the data by default.
         seconds: How long it may take.
         settings: By the names of their variables, without NIGHTSHIFT_.
+
+    Raises:
+        subprocess.TimeoutExpired: It took longer, and was killed.
     """
     given = ["--data-dir", str(data)] if data else []
     command = ["nightshift", *given, *map(str, words)]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("in", "out", "err")]
-        files[0].write_text(text, encoding="utf-8")
+        for file in files:
+            file.write_text(text if file is files[0] else "", encoding="utf-8")
         there = cwd or (data.parent if data else ROOT)
         process = _PROCESSES.Process(
             target=_run, args=(command, files, there, environment(**settings))
         )
         process.start()
-        process.join(seconds)
-        if process.exitcode is None:
+        try:
+            process.join(seconds)
+            if process.exitcode is None:
+                raise subprocess.TimeoutExpired(command, seconds)
+        finally:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(command, seconds)
         _, out, err = (file.read_text(encoding="utf-8") for file in files)
         return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
@@ -79,7 +92,7 @@ def _run(command: list[str], files: list[Path], cwd: Path, variables: dict[str, 
     os.environ.clear()
     os.environ.update(variables)
     for number, file in enumerate(files):
-        opened = os.open(file, os.O_RDWR | os.O_CREAT)
+        opened = os.open(file, os.O_RDWR)
         os.dup2(opened, number)
         os.close(opened)
     sys.stdin, sys.stdout, sys.stderr = (

@@ -166,6 +166,11 @@ def test_a_leading_rule_is_no_front_matter() -> None:
         "---\nsteps: |\n  allow: x\n---\ntext",
         "---\ntitle: x\n---\nallow: hr\n---\ntext",
         " ---\ntitle: x\n\nallow: hr\n---\ntext",
+        "---\ntitle: x\n---\n\nallow: hr\n---\ntext",
+        "----\n---\nallow: hr\n---\ntext",
+        "~~~yaml\n---\nallow: hr\n---\n~~~\ntext",
+        "---\n<<: {allow: hr}\ntitle: x\n---\ntext",
+        "---\n<!-- c -->\nparams: {allow: hr}\ntitle: x\n---\ntext",
         "<!--\n---\nallow: hr\n---\n-->\ntext",
         "<!-- ---\nallow: hr\n--- -->\ntext",
         "---\nx: !!bool maybe\n---\ntext",
@@ -197,6 +202,8 @@ def test_a_rule_is_seen_behind_and_within_what_is_invisible(mark: str) -> None:
 def test_a_broken_head_says_what_and_where() -> None:
     with pytest.raises(AccessRuleError, match=r"mapping values are not allowed here \(line 2 "):
         front_matter(b"---\nallow: hr\ntitle: a: b\n---\ntext", "a.md")
+    with pytest.raises(AccessRuleError, match=r"TOML: .*line 2"):
+        front_matter(b"+++\nallow = 'hr'\ntitle = x\n+++\ntext", "a.md")
     with pytest.raises(AccessRuleError, match="two lines with 'allow'"):
         front_matter(b"---\nallow: hr\nallow: it\n---\ntext", "a.md")
 
