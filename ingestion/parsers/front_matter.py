@@ -31,6 +31,7 @@ _ALLOW_LINE = re.compile(
     rf"^{_SPACE}(?:-[^\S\n]+)?[\"']?allow(?:{_SPACE}[\"'])?{_SPACE}[:=]",
     re.MULTILINE | re.IGNORECASE,
 )
+_TAG = re.compile(r"\s*</?[a-z]", re.IGNORECASE)
 _FENCE_LINE = re.compile(r"^(?:---|\+\+\+|\.\.\.)[^\S\n]*$", re.MULTILINE)
 _NEARBY = 2_000  # characters in which the end of something like front matter is looked for
 # What YAML's and TOML's own types raise for values that are none, such as !!bool maybe.
@@ -61,6 +62,8 @@ def split_front_matter(text: str, where: str) -> tuple[Mapping[str, object], str
             raise _broken(where, "it is opened, but never closed")
         return {}, text
     inside = text[opening.end() : closing.start()]
+    if _TAG.match(inside) and "allow" not in _plain(inside) and not _ALLOW_LINE.search(text):
+        return {}, text  # HTML between two rules
     values = _values(inside, opening[1], where)
     if values is None:
         return {}, text
@@ -123,8 +126,6 @@ def _values(inside: str, fence: str, where: str) -> Mapping[str, object] | None:
         if _ALLOW_LINE.search(inside):
             raise _broken(where, f"it is longer than {_LONGEST} characters")
         return None
-    if inside.lstrip().startswith("<") and "allow" not in _plain(inside):
-        return None  # HTML between two rules
     try:
         read_yaml = partial(yaml.load, Loader=_Loader)  # a SafeLoader
         loaded = read_yaml(inside) if fence == "---" else tomllib.loads(inside)

@@ -171,6 +171,7 @@ def test_a_leading_rule_is_no_front_matter() -> None:
         "~~~yaml\n---\nallow: hr\n---\n~~~\ntext",
         "---\n<<: {allow: hr}\ntitle: x\n---\ntext",
         "---\n<!-- c -->\nparams: {allow: hr}\ntitle: x\n---\ntext",
+        "+++\n<p>y</p>\n+++\nallow = 'hr'\ntext",
         "<!--\n---\nallow: hr\n---\n-->\ntext",
         "<!-- ---\nallow: hr\n--- -->\ntext",
         "---\nx: !!bool maybe\n---\ntext",
