@@ -46,13 +46,13 @@ check: install-dev ## the quick part: format, lint, types, unit tests
 types: install-dev
 	$(BIN)/mypy
 
-# Three processes for two cores, here and below: tests also wait, for Slack's pauses or a server.
+# Three processes for two cores: these tests also wait, mostly for pauses that Slack asks for.
 unit-tests: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 -q -m "not slow"
 
 # One file stays in one process: servers are started once a process.
 test: check ## everything, with every real part this machine can have
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile -q -m slow --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -m slow --durations 15
 
 # Fetches 1 GB the first time, of which 155 MB stay in a cache outside of the checkout.
 test-elasticsearch-full: install-dev ## the tests of Elasticsearch on a server with analyzers and API keys
