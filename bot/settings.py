@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
 
+from bot.chosen_sources import contradiction
 from bot.errors import SettingsError
 from bot.settings_problems import told_problems
 from ingestion.settings import (
@@ -200,10 +201,13 @@ class Settings(BaseSettings):
     @field_validator("sources")
     @classmethod
     def _sources_at_home(cls, sources: list[SourceSettings]) -> list[SourceSettings]:
-        return [
+        placed = [
             source.model_copy(update={"path": at_home(source.path)}) if source.path else source
             for source in sources
         ]
+        if problem := contradiction(placed):
+            raise ValueError(problem)
+        return placed
 
     @field_validator(*_MAY_BE_PATHS)
     @classmethod

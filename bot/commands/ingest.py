@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bot.chosen_sources import chosen_sources
 from bot.commands.context import opened, progress_bars, say, settings_of
-from bot.errors import SettingsError
 from bot.plural import counted
 from ingestion.settings import SourceSettings
 
@@ -41,8 +41,8 @@ def ingest(
 
     Only what changed since the last run is embedded; what is gone is removed.
 
-    Who may read a document is said by 'allow:' in its front matter
-    or by the nearest '.access.toml'.
+    Who may read a document is said by 'allow:' in its front matter,
+    by the nearest '.access.toml', or by its source's 'allow' in nightshift.toml.
 
     For instance:
 
@@ -52,12 +52,7 @@ def ingest(
     """
     settings = settings_of(context)
     console = say()
-    sources = [SourceSettings(path=path) for path in paths or ()] or list(settings.sources)
-    if not sources:
-        raise SettingsError(
-            "There is nothing to index.",
-            "Name a folder (nightshift ingest DOCS) or add [[sources]] to nightshift.toml.",
-        )
+    sources = chosen_sources(paths or (), settings.sources)
     with opened(settings) as nightshift:
         report = run_sync(nightshift, sources, console, rebuild=rebuild)
     if as_json:
