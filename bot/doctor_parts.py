@@ -16,8 +16,9 @@ from bot.assembly import Nightshift
 from bot.doctor import GIB, is_web_address
 from bot.doctor_slack import slack_answers
 from bot.findings import Check, Finding, Level
+from bot.generations import served_generation
 from bot.plural import counted
-from ingestion.index.opening import INDEX_FOLDER, list_generations
+from ingestion.index.opening import INDEX_FOLDER
 from ingestion.index.served import difference
 from training.base_model import cpu_flags, prepare_base_model
 from training.packaged_model import PACKAGED_MODEL, packaged_gguf
@@ -97,8 +98,8 @@ def index(nightshift: Nightshift) -> Iterator[Finding]:
 
 def _made_otherwise(nightshift: Nightshift) -> Iterator[Finding]:
     """Tell that pages are cut in another way now; with another embedder nothing would open."""
-    served, *_ = list_generations(nightshift.settings.index, nightshift.settings.data_dir)
-    if served.metadata and served.metadata != nightshift.index_metadata:
+    served = served_generation(nightshift)
+    if served and served.metadata and served.metadata != nightshift.index_metadata:
         text = difference(served.metadata, nightshift.index_metadata)
         yield Finding("generation", Level.NOTE, text, "It serves. To renew it: nightshift ingest")
 

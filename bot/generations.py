@@ -11,7 +11,7 @@ from ingestion.errors import IndexMismatchError
 from ingestion.index.opening import list_generations, open_index, open_previous_index
 from ingestion.index.protocol import Generation
 from ingestion.index.served import REBUILD, difference
-from ingestion.locks import one_writer
+from ingestion.locks import one_rebuild, one_writer
 from ingestion.rollback import roll_back
 from ingestion.settings import SourceSettings
 from ingestion.sources.configured import build_sources
@@ -57,7 +57,7 @@ def served_states(nightshift: Nightshift) -> Mapping[str, DocumentState]:
         raise IndexMismatchError(f"This version didn't write the index {served.name}.", REBUILD)
     index = open_index(nightshift.settings.index, nightshift.data_dir, served.metadata)
     try:
-        return index.states()
+        return index.states(unseen=True)
     finally:
         index.close()
 
@@ -70,7 +70,8 @@ def go_back(nightshift: Nightshift) -> int:
         IndexUnavailableError: There is none, another run is under way, or a store can't be used.
     """
     settings, data_dir = nightshift.settings.index, nightshift.data_dir
-    with one_writer(data_dir):
+    # Going back drops what is neither served nor kept, so not the index of a rebuild under way.
+    with one_rebuild(data_dir), one_writer(data_dir):
         previous = open_previous_index(settings, data_dir, nightshift.index_metadata)
         try:
             return roll_back(served_states(nightshift), previous)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingestion.documents import DocumentState, hash_of
@@ -10,6 +10,8 @@ from ingestion.errors import IngestionError
 from ingestion.sources.source import FailedItem, Source, SourceItem
 
 ACL_HASH_OF_NOBODY = hash_of([])
+# One change of the store closes this many: a folder of many pages is closed in a moment.
+_RIGHTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,24 @@ def make_plan(
         elif state.acl_hash != ACL_HASH_OF_NOBODY:
             plan.closings.append(state.document_id)
     return plan
+
+
+def rights_of(plan: Plan) -> Iterator[tuple[Sequence[str], list[str]]]:
+    """Yield ids of documents with their new ACL, some hundreds at a time, what closes first."""
+    for some in in_batches(plan.closings):
+        yield some, []
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for item in plan.acl_changes:
+        alike.setdefault(tuple(sorted(item.acl)), []).append(item.document_id)
+    for acl, document_ids in alike.items():
+        for some in in_batches(document_ids):
+            yield some, list(acl)
+
+
+def in_batches(document_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield ids, as many at a time as a store changes the rights of at once."""
+    for start in range(0, len(document_ids), _RIGHTS_AT_ONCE):
+        yield document_ids[start : start + _RIGHTS_AT_ONCE]
 
 
 def _sort_in(

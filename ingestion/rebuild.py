@@ -8,7 +8,8 @@ nobody else may write. A run beside the rebuild has read nothing that this last 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -79,6 +80,7 @@ def rebuild(
             on_plan=sample.begin,
         )
 
+    before = {state.source for state in surroundings.served().values()}
     # The second is for what changed during the first, which may have taken hours.
     reports = [run(sources), run(sources)]
     with surroundings.writing():
@@ -87,12 +89,35 @@ def rebuild(
         on_progress(Progress("check", 0, 1))
         stored = new.states()
         names = [source.name for source in last]
-        check_documents(names, reports[-1], surroundings.served(), stored)
+        served = surroundings.served()
+        check_sources(names, before, {state.source for state in served.values()})
+        check_documents(names, reports[-1], served, stored)
         check_count(stored, new.count())
         sample.check()
         on_progress(Progress("check", 1, 1))
         new.publish()
     return _together(reports, stored)
+
+
+def check_sources(names: Collection[str], before: AbstractSet[str], now: AbstractSet[str]) -> None:
+    """Refuse a new index that would lose what came meanwhile from elsewhere. Pure.
+
+    Runs on this data folder leave word of what they read; those of another machine can't.
+
+    Args:
+        names: Of the sources that were read.
+        before: Of those that were served when the rebuild began.
+        now: Of those that are served.
+
+    Raises:
+        IndexCheckError: A source came into the served index, and wasn't read.
+    """
+    strange = sorted(now - before - set(names))
+    if strange:
+        raise IndexCheckError(
+            f"Another machine has put '{strange[0]}' into the index meanwhile.",
+            "Let one machine at a time write to it, and start the rebuild again with all sources.",
+        )
 
 
 def check_documents(

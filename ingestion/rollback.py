@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ingestion.documents import DocumentState
 from ingestion.index.protocol import ChunkIndex
-from ingestion.plan import ACL_HASH_OF_NOBODY
+from ingestion.plan import ACL_HASH_OF_NOBODY, in_batches
 
 
 def roll_back(served: Mapping[str, DocumentState], previous: ChunkIndex) -> int:
@@ -15,6 +15,7 @@ def roll_back(served: Mapping[str, DocumentState], previous: ChunkIndex) -> int:
     It knows nothing of what happened since. A document that was removed meanwhile is removed from
     it, and one whose readers are others now is closed until the next sync. Sources that aren't
     served at all any more come back as they were: to have left them out is what one goes back from.
+    Where nothing at all is served, nothing tells what was closed since, so everything is.
 
     Args:
         served: What is served now, by document id.
@@ -26,16 +27,17 @@ def roll_back(served: Mapping[str, DocumentState], previous: ChunkIndex) -> int:
     Raises:
         IndexStoreError: The store can't be read or written.
     """
-    kept = previous.states()
+    kept = previous.states(unseen=True)
     sources = {state.source for state in served.values()}
     gone = [id_ for id_, state in kept.items() if id_ not in served and state.source in sources]
     closed = [
         id_
         for id_, state in kept.items()
-        if id_ in served and state.acl_hash not in (served[id_].acl_hash, ACL_HASH_OF_NOBODY)
+        if state.acl_hash != ACL_HASH_OF_NOBODY
+        and (not served or (id_ in served and state.acl_hash != served[id_].acl_hash))
     ]
-    for document_id in closed:
-        previous.set_acl(document_id, [], ACL_HASH_OF_NOBODY)
+    for some in in_batches(closed):
+        previous.set_acl(some, [], ACL_HASH_OF_NOBODY)
     if gone:
         previous.delete_documents(gone)
     previous.optimize()

@@ -119,9 +119,11 @@ class Sample:
         vector = self._embedder.embed_query(text)
         return Question(text, vector, Reader(frozenset(chunk.acl)), chunk.id, chunk.document_id)
 
-    def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
+    def states(
+        self, source: str | None = None, *, unseen: bool = False
+    ) -> Mapping[str, DocumentState]:
         """As of the index."""
-        return self._index.states(source)
+        return self._index.states(source, unseen=unseen)
 
     def put_documents(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """As of the index."""
@@ -132,10 +134,10 @@ class Sample:
             question.forget(document_ids)
             question.see(chunks, vectors @ question.vector)
 
-    def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
+    def set_acl(self, document_ids: Sequence[str], acl: Sequence[str], acl_hash: str) -> None:
         """As of the index."""
-        self._index.set_acl(document_id, acl, acl_hash)
-        self._other_rights.add(document_id)
+        self._index.set_acl(document_ids, acl, acl_hash)
+        self._other_rights.update(document_ids)
 
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """As of the index."""

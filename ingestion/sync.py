@@ -17,7 +17,7 @@ from ingestion.documents import Chunk, Document, hash_of
 from ingestion.embedding import Embedder
 from ingestion.errors import AccessRuleError, DocumentsRefusedError, UnreadableDocumentError
 from ingestion.index.protocol import ChunkWriter
-from ingestion.plan import ACL_HASH_OF_NOBODY, Plan, list_source, make_plan
+from ingestion.plan import ACL_HASH_OF_NOBODY, Plan, list_source, make_plan, rights_of
 from ingestion.sources.source import FailedItem, Source, SourceItem
 
 Step = Literal["list", "protect", "delete", "embed", "optimize", "check"]
@@ -152,7 +152,7 @@ class _Run:
 
     def compare(self, sources: Sequence[Source], full: bool) -> Plan:
         with self.timed("list"):
-            states = self.index.states()
+            states = self.index.states(unseen=True)
             stored = {state.source for state in states.values()}
             listings = []
             for number, source in enumerate(sources):
@@ -165,19 +165,17 @@ class _Run:
         """Bring the rights of what is stored up to date: what must be closed first."""
         total = len(plan.closings) + len(plan.acl_changes)
         with self.timed("protect"):
-            for number, document_id in enumerate(plan.closings):
-                self.on_progress(Progress("protect", number, total, document_id))
-                self.close(document_id)
-            for number, item in enumerate(plan.acl_changes, len(plan.closings)):
-                self.on_progress(Progress("protect", number, total, item.path))
-                acl = sorted(item.acl)
-                self.index.set_acl(item.document_id, acl, hash_of(acl))
+            done = 0
+            for document_ids, acl in rights_of(plan):
+                self.on_progress(Progress("protect", done, total, document_ids[0]))
+                self.index.set_acl(document_ids, acl, hash_of(acl))
+                done += len(document_ids)
             if total:
                 self.on_progress(Progress("protect", total, total))
 
     def close(self, document_id: str) -> None:
         """Let nobody read what is stored of a document; its vectors stay for better times."""
-        self.index.set_acl(document_id, [], ACL_HASH_OF_NOBODY)
+        self.index.set_acl([document_id], [], ACL_HASH_OF_NOBODY)
 
     def delete(self, plan: Plan) -> None:
         """Remove what the sources have no more."""

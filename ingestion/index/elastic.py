@@ -66,8 +66,7 @@ class ElasticIndex:
         """
         index = cls.__new__(cls)
         index._prepare(settings, metadata)
-        with mapped_errors(index._address):
-            index._generations.start_next()
+        index._start_next()
         return index
 
     @classmethod
@@ -80,14 +79,23 @@ class ElasticIndex:
         """
         index = cls.__new__(cls)
         index._prepare(settings, metadata)
-        with mapped_errors(index._address):
-            index._generations.use_previous()
+        index._use_previous()
         return index
 
     @reading
     def _serve_one(self) -> None:
         with mapped_errors(self._address):
             self._generations.serve_one()
+
+    @changing
+    def _start_next(self) -> None:
+        with mapped_errors(self._address):
+            self._generations.start_next()
+
+    @changing
+    def _use_previous(self) -> None:
+        with mapped_errors(self._address):
+            self._generations.use_previous()
 
     def _prepare(self, settings: IndexSettings, metadata: IndexMetadata) -> None:
         self._address = address_of(settings)
@@ -123,14 +131,14 @@ class ElasticIndex:
         """Index and number of its last change, as in ``nightshift-000001@12``."""
         return self._served.generation()
 
+    @changing
     def publish(self) -> None:
         """Serve this index from now on, and keep the one before. Does nothing where it is served.
 
         The alias moves in one step: each search sees the one or the other.
         """
-        if self._generations.unpublished is not None:
-            with mapped_errors(self._address):
-                self._generations.publish()
+        with mapped_errors(self._address):
+            self._generations.publish()
 
     def discard(self) -> None:
         """Remove this index where it was made for a rebuild and isn't served."""
@@ -138,8 +146,10 @@ class ElasticIndex:
             self._generations.discard()
 
     @changing
-    def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
-        """Return what is stored, by document id, also what a killed process left unseen."""
+    def states(
+        self, source: str | None = None, *, unseen: bool = False
+    ) -> Mapping[str, DocumentState]:
+        """Return what is stored, by document id; see the protocol."""
         query = {"match_all": {}} if source is None else {"term": {"source": source}}
         composite: dict[str, Any] = {
             "size": _PAGE,
@@ -147,7 +157,8 @@ class ElasticIndex:
         }
         with mapped_errors(self._address):
             name = self._generations.verified_name()
-            refresh(self._client, name, self._address)
+            if unseen:
+                refresh(self._client, name, self._address)
             buckets: list[Mapping[str, Any]] = []
             while True:
                 answer = self._client.search(
@@ -196,11 +207,13 @@ class ElasticIndex:
                 raise
 
     @changing
-    def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
-        """Rewrite the ACL of a document's chunks, which readers see together."""
+    def set_acl(self, document_ids: Sequence[str], acl: Sequence[str], acl_hash: str) -> None:
+        """Rewrite the ACL of documents' chunks, which readers see together."""
+        if not document_ids:
+            return
         with mapped_errors(self._address):
             name = self._generations.verified_name(writing=True)
-            stored = self._stored_places(name, [document_id])
+            stored = self._stored_places(name, document_ids)
             self._write([acl_action(*place, acl, acl_hash) for place in stored])
 
     @changing

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch
+from elastic_transport import TransportError
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError
 
 from ingestion.errors import IndexMismatchError, IndexUnavailableError
 from ingestion.index.elastic_client import address_of, connect
@@ -20,7 +23,11 @@ from ingestion.index.protocol import Generation, IndexMetadata, Role
 from ingestion.index.served import REBUILD, difference, no_previous, other_previous
 from ingestion.settings import IndexSettings
 
+logger = logging.getLogger(__name__)
+
 _ORDER: tuple[Role, ...] = ("served", "previous", "unfinished")
+# Together shorter than the client waits, so that the answer is the server's.
+_SWAP_QUEUED, _SWAP_TOLD = "15s", "10s"
 
 
 class Generations:
@@ -29,6 +36,9 @@ class Generations:
     A second alias, ``<alias>-previous``, names the one before. Changes go through an alias always,
     also to an index that isn't served: a bulk request to an index that was removed would make it
     anew, with a mapping of the server's own guess.
+
+    The alias of an index that is being made can be taken off once only: whoever does may serve the
+    index, or remove it. So a swap whose answer was lost and the tidying after it never meet.
 
     Attributes:
         unpublished: The index in use where it isn't the served one.
@@ -62,21 +72,29 @@ class Generations:
 
         Raises:
             IndexMismatchError: The served one was made by something else.
-            IndexUnavailableError: The alias is missing, or names several.
+            IndexUnavailableError: The alias was taken off what it served, or names several.
         """
         if not self._is_served():
+            left = self._orphans()
+            if left:
+                raise _without_alias(self._alias, left)
             self._create_first()
         self.verified_name()
 
     def start_next(self) -> None:
         """Make the index of a rebuild; what earlier attempts left behind is removed."""
         # The first is made by an opening only, where its name decides a race.
-        last = max([1, *(int(name.rpartition("-")[2]) for name in self._all())])
+        last = max([1, *(self._number(name) for name in self._all())])
         self.drop_others()
         name = self._name(last + 1)
         # Nobody else's: whose index was removed must not write to the next of the same name.
         self._written_through = f"{name}-building-{uuid.uuid4().hex[:12]}"
-        self._create(name, aliases={self._written_through: {}})
+        try:
+            self._create(name, aliases={self._written_through: {}})
+        except BadRequestError as error:
+            # Sent again after a lost answer, it finds what it has made.
+            if not _is_there(error) or self._written_through not in self._all().get(name, ()):
+                raise
         self.unpublished = name
 
     def use_previous(self) -> None:
@@ -86,7 +104,7 @@ class Generations:
             IndexMismatchError: It was made by something else.
             IndexUnavailableError: There is none.
         """
-        previous = [name for name, role in self._all().items() if role == "previous"]
+        previous = [name for name, aliases in self._all().items() if self._previous in aliases]
         if not previous:
             raise no_previous()
         stored = self._metadata_of(previous[0])
@@ -98,33 +116,59 @@ class Generations:
         self.unpublished = previous[0]
 
     def publish(self) -> None:
-        """Move the alias to the index in use in one step, keep the one before, drop older ones."""
-        new, generations = self.unpublished, self._all()
-        actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": self._alias}}]
-        for name, role in generations.items():
-            if role == "served":
+        """Move the alias to the index in use in one step, keep the one before, drop older ones.
+
+        May be done again where its answer was lost.
+        """
+        new = self.unpublished
+        if new is None:
+            return
+        try:
+            self._swap(new, self._all())
+        except NotFoundError:
+            # An earlier attempt came through while this one was on its way.
+            if self._alias not in self._all().get(new, ()):
+                raise
+        self.unpublished, self._written_through = None, self._alias
+        try:
+            self.drop_others()
+        except (ApiError, TransportError) as error:
+            logger.warning("Older generations can't be removed yet: %s.", type(error).__name__)
+
+    def _swap(self, new: str, generations: Mapping[str, AbstractSet[str]]) -> None:
+        if self._alias in generations.get(new, ()):
+            return
+        actions: list[dict[str, Any]] = [
+            {"add": {"index": new, "alias": self._alias}},
+            {"remove": {"index": new, "alias": self._written_through, "must_exist": True}},
+        ]
+        for name, aliases in generations.items():
+            if self._alias in aliases:
                 actions.append({"remove": {"index": name, "alias": self._alias}})
                 actions.append({"add": {"index": name, "alias": self._previous}})
-            elif role == "previous":
+            elif self._previous in aliases and name != new:
                 actions.append({"remove": {"index": name, "alias": self._previous}})
-        if self._written_through != self._previous:
-            actions.append({"remove": {"index": new, "alias": self._written_through}})
-        self._client.indices.update_aliases(actions=actions)
-        self.unpublished, self._written_through = None, self._alias
-        self.drop_others()
+        self._client.indices.update_aliases(
+            actions=actions, master_timeout=_SWAP_QUEUED, timeout=_SWAP_TOLD
+        )
 
     def discard(self) -> None:
-        """Remove the index of a rebuild that isn't served."""
+        """Remove the index of a rebuild, unless it came to be served after all."""
         if self.unpublished is not None and self._written_through != self._previous:
-            self._drop([self.unpublished])
+            self._drop(self.unpublished, {self._written_through})
 
     def drop_others(self) -> None:
-        """Remove all but what is served and kept."""
-        self._drop([name for name, role in self._all().items() if role == "unfinished"])
+        """Remove all but what is served and kept, and what may have lost its alias."""
+        kept = self._orphans()
+        for name, aliases in self._all().items():
+            if self._role(aliases) == "unfinished" and name not in kept:
+                self._drop(name, aliases)
 
-    def list(self) -> list[Generation]:
+    def found(self) -> list[Generation]:
         """Return all generations: the served one, the one before, then those nothing serves."""
-        found = [self._generation(name, role) for name, role in self._all().items()]
+        found = [
+            self._generation(name, self._role(aliases)) for name, aliases in self._all().items()
+        ]
         return sorted(found, key=lambda each: (_ORDER.index(each.role), each.name))
 
     def verified_name(self, *, writing: bool = False) -> str:
@@ -163,12 +207,10 @@ class Generations:
             self._create(name, aliases={self._alias: {}})
         except BadRequestError as error:
             # Another process was faster; or somebody took the alias away.
-            if "resource_already_exists" not in error.error:
+            if not _is_there(error):
                 raise
             if not self._is_served():
-                raise IndexUnavailableError(
-                    f"The index {name} is there, but the alias {self._alias} isn't.", REBUILD
-                ) from error
+                raise _without_alias(self._alias, [name]) from error
 
     def _create(self, name: str, aliases: dict[str, Any]) -> None:
         self._client.indices.create(
@@ -181,18 +223,39 @@ class Generations:
     def _name(self, number: int) -> str:
         return f"{self._alias}-{number:06}"
 
-    def _all(self) -> dict[str, Role]:
-        """Return the names of all generations with their roles."""
-        # The pattern finds the generations of an alias "<ours>-test" too.
-        ours = re.compile(re.escape(self._alias) + r"-\d{6}")
-        found = self._client.indices.get_alias(index=f"{self._alias}-*")
+    def _number(self, name: str) -> int:
+        """Return the number of a generation, 0 for an index that was named by somebody else."""
+        ours = re.fullmatch(re.escape(self._alias) + r"-(\d{6})", name)
+        return int(ours[1]) if ours else 0
+
+    def _all(self) -> dict[str, set[str]]:
+        """Return the names of all generations, each with its aliases.
+
+        An index of another name is one where it has one of our two aliases, as after a snapshot
+        was restored under a new name; it is never removed.
+        """
+        aliases: dict[str, set[str]] = {}
+        # The first pattern finds the generations of an alias "<ours>-test" too.
+        for found in (
+            self._client.indices.get_alias(index=f"{self._alias}-*"),
+            self._client.indices.get_alias(name=f"{self._alias}*"),
+        ):
+            for name, index in found.items():
+                aliases.setdefault(name, set()).update(index["aliases"])
         return {
-            name: self._role(index["aliases"])
-            for name, index in found.items()
-            if ours.fullmatch(name)
+            name: given
+            for name, given in aliases.items()
+            if self._number(name) or given & {self._alias, self._previous}
         }
 
-    def _role(self, aliases: Iterable[str]) -> Role:
+    def _orphans(self) -> list[str]:
+        """Return what may have been served until somebody took the alias away."""
+        generations = self._all()
+        if any(self._alias in aliases for aliases in generations.values()):
+            return []
+        return [name for name, aliases in generations.items() if not _building(name, aliases)]
+
+    def _role(self, aliases: AbstractSet[str]) -> Role:
         if self._alias in aliases:
             return "served"
         return "previous" if self._previous in aliases else "unfinished"
@@ -208,9 +271,13 @@ class Generations:
         metadata = self._metadata_of(name)
         return Generation(name, metadata, chunks, datetime.fromtimestamp(made, UTC), role)
 
-    def _drop(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._client.indices.delete(index=name, ignore_unavailable=True)
+    def _drop(self, name: str, aliases: AbstractSet[str]) -> None:
+        try:
+            for alias in _building(name, aliases):
+                self._client.indices.delete_alias(index=name, name=alias)
+        except NotFoundError:
+            return  # it is served by now, or gone
+        self._client.indices.delete(index=name, ignore_unavailable=True)
 
 
 def list_generations(settings: IndexSettings) -> list[Generation]:
@@ -222,7 +289,7 @@ def list_generations(settings: IndexSettings) -> list[Generation]:
 
     def action() -> list[Generation]:
         with _opened(settings) as generations:
-            return generations.list()
+            return generations.found()
 
     return patiently(action, READ_DELAYS, settings.patience_seconds)
 
@@ -242,6 +309,21 @@ def _opened(settings: IndexSettings) -> Iterator[Generations]:
     nothing = IndexMetadata("", 0, "")
     with connect(settings) as client, mapped_errors(address_of(settings)):
         yield Generations(client, settings.name, nothing, Layout())
+
+
+def _building(name: str, aliases: AbstractSet[str]) -> list[str]:
+    return [alias for alias in aliases if alias.startswith(f"{name}-building-")]
+
+
+def _is_there(error: BadRequestError) -> bool:
+    return "resource_already_exists" in error.error
+
+
+def _without_alias(alias: str, names: Sequence[str]) -> IndexUnavailableError:
+    return IndexUnavailableError(
+        f"The alias {alias} names no index, but {', '.join(sorted(names))} may be what it named.",
+        f"Give {alias} back to that one (POST /_aliases). {REBUILD}",
+    )
 
 
 def _not_ours(name: str) -> IndexMismatchError:

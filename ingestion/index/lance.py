@@ -152,8 +152,10 @@ class LanceIndex:
         if self._unpublished is not None and not self._is_kept:
             drop(self._folder, self._unpublished.table)
 
-    def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
-        """Return what is stored, by document id."""
+    def states(
+        self, source: str | None = None, *, unseen: bool = False
+    ) -> Mapping[str, DocumentState]:
+        """Return what is stored, by document id; a commit is seen at once."""
 
         def read(table: Any) -> Mapping[str, DocumentState]:
             query = table.search().select(STATE_COLUMNS)
@@ -185,11 +187,12 @@ class LanceIndex:
                 merge = merge.when_not_matched_by_source_delete(of_these)
             merge.execute(rows)
 
-    def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
-        """Rewrite the ACL of a document's chunks in one commit."""
-        with mapped_errors(self._folder, "written"):
-            of_it = one_of("document_id", [document_id])
-            self._writable().update(where=of_it, values_sql=new_acl(acl, acl_hash))
+    def set_acl(self, document_ids: Sequence[str], acl: Sequence[str], acl_hash: str) -> None:
+        """Rewrite the ACL of documents' chunks in one commit."""
+        if document_ids:
+            with mapped_errors(self._folder, "written"):
+                of_these = one_of("document_id", document_ids)
+                self._writable().update(where=of_these, values_sql=new_acl(acl, acl_hash))
 
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Remove documents in one commit; those that aren't there are ignored."""

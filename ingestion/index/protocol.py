@@ -81,8 +81,16 @@ class ChunkWriter(Protocol):
     version lets read it.
     """
 
-    def states(self, source: str | None = None) -> Mapping[str, DocumentState]:
-        """Return what is stored, by document id."""
+    def states(
+        self, source: str | None = None, *, unseen: bool = False
+    ) -> Mapping[str, DocumentState]:
+        """Return what is stored, by document id.
+
+        Args:
+            source: Only of this one; None for all.
+            unseen: Also what a killed process left and no reader sees yet; for writers only, since
+                from now on readers see it too.
+        """
 
     def put_documents(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Store whole documents, replacing all earlier chunks of each.
@@ -92,8 +100,8 @@ class ChunkWriter(Protocol):
             vectors: Unit vectors, shape (len(chunks), dimensions).
         """
 
-    def set_acl(self, document_id: str, acl: Sequence[str], acl_hash: str) -> None:
-        """Rewrite the ACL of a document's chunks; nothing is embedded."""
+    def set_acl(self, document_ids: Sequence[str], acl: Sequence[str], acl_hash: str) -> None:
+        """Rewrite the ACL of documents' chunks; nothing is embedded."""
 
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Remove documents; those that aren't there are ignored."""

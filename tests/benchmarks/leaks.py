@@ -65,7 +65,7 @@ def fill(store: ChunkIndex, reference: ReferenceStore, rng: random.Random) -> No
         changed = make_document(document.id, texts, random_acl(rng))
         reference.documents[document.id] = changed
         if rng.random() < 0.7:
-            store.set_acl(changed.id, sorted(changed.acl), changed.acl_hash)
+            store.set_acl([changed.id], sorted(changed.acl), changed.acl_hash)
         else:
             put(store, changed)
 

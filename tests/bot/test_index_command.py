@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.locks import one_rebuild
 from tests.bot.terminal import assert_two_line_problem, nightshift
 
 
@@ -31,6 +32,8 @@ def test_other_chunking_makes_the_index_anew_and_there_is_a_way_back(tmp_path: P
     assert served["chunks"] > previous["chunks"]
     assert "MiniLM" in served["model"]
     assert_two_line_problem(nightshift("index", "rollback", "--yes", data=data, **changed))
+    with one_rebuild(data):
+        assert_two_line_problem(nightshift("index", "rollback", "--yes", data=data))
     done = nightshift("index", "rollback", "--yes", data=data)
     assert done.returncode == 0, done.stderr
     assert previous["name"] in done.stdout

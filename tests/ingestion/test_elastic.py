@@ -104,8 +104,9 @@ def test_what_a_killed_writer_left_unseen_is_told_and_closed(
     client.index(
         index=settings.name, id=action["_id"], routing=action["routing"], document=action["_source"]
     )
+    assert store.states()["s:a"].complete, "a reader's look shows nothing half-written"
     assert [c.text for c in store.document_chunks("s:a", ANYONE)] == ["one", "two"]
-    store.set_acl("s:a", [], "nobody")
+    store.set_acl(["s:a"], [], "nobody")
     assert store.document_chunks("s:a", ANYONE) == []
     assert not store.states()["s:a"].complete
     put(store, make_document("s:a", ["one"]))
@@ -185,6 +186,61 @@ def test_an_alias_that_was_taken_away_is_never_made_by_writing(
             action()
         assert "--rebuild" in caught.value.mend
     assert generations(client, settings.name) == {f"{settings.name}-000001": []}
+
+
+@pytest.mark.slow
+def test_what_may_have_been_served_is_never_replaced_by_an_empty_index(
+    settings: IndexSettings, client: Elasticsearch
+) -> None:
+    ElasticIndex(settings, METADATA)
+    new = ElasticIndex.create_new(settings, METADATA)
+    put(new, make_document("s:a", ["one"]))
+    new.publish()
+    client.indices.delete_alias(index=f"{settings.name}-000002", name=settings.name)
+    with pytest.raises(IndexUnavailableError, match=f"{settings.name}-000002") as caught:
+        ElasticIndex(settings, METADATA)
+    assert "POST /_aliases" in caught.value.mend
+    killed = ElasticIndex.create_new(settings, METADATA)
+    with pytest.raises(IndexUnavailableError, match=f"{settings.name}-000002"):
+        ElasticIndex(settings, METADATA)
+    client.indices.put_alias(index=f"{settings.name}-000002", name=settings.name)
+    assert ElasticIndex(settings, METADATA).count() == 1
+    killed.publish()
+    assert generations(client, settings.name) == {
+        f"{settings.name}-000002": [f"{settings.name}-previous"],
+        f"{settings.name}-000003": [settings.name],
+    }
+
+
+@pytest.mark.slow
+def test_a_first_index_is_made_beside_an_unfinished_rebuild(settings: IndexSettings) -> None:
+    ElasticIndex.create_new(settings, METADATA)
+    assert ElasticIndex(settings, METADATA).count() == 0
+
+
+@pytest.mark.slow
+def test_an_index_of_another_name_can_be_served_and_kept_and_is_never_removed(
+    settings: IndexSettings, client: Elasticsearch
+) -> None:
+    """As after a snapshot was restored under a new name."""
+    put(ElasticIndex(settings, METADATA), make_document("s:a", ["one"]))
+    (made,) = client.indices.get_mapping(index=settings.name).values()
+    restored = f"restored-{settings.name}"
+    client.indices.create(index=restored, mappings=made["mappings"])
+    move = [
+        {"add": {"index": restored, "alias": settings.name}},
+        {"remove_index": {"index": f"{settings.name}-000001"}},
+    ]
+    client.indices.update_aliases(actions=move)
+    put(ElasticIndex(settings, METADATA), make_document("s:b", ["two"]))
+    ElasticIndex.create_new(settings, METADATA).publish()
+    assert ElasticIndex(settings, METADATA).count() == 0
+    ElasticIndex.open_previous(settings, METADATA).publish()
+    assert ElasticIndex(settings, METADATA).count() == 1
+    for _ in range(2):
+        ElasticIndex.create_new(settings, METADATA).publish()
+    assert client.indices.get_alias(index=restored)[restored]["aliases"] == {}
+    client.indices.delete(index=restored)
 
 
 @pytest.mark.slow

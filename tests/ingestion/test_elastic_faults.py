@@ -25,6 +25,7 @@ from ingestion.errors import (
 )
 from ingestion.index.elastic import ElasticIndex
 from ingestion.index.elastic_client import connect
+from ingestion.index.elastic_generations import list_generations
 from ingestion.index.elastic_mapping import Layout
 from ingestion.index.protocol import Vectors
 from ingestion.settings import IndexSettings, SourceSettings
@@ -116,6 +117,59 @@ def test_a_server_that_stays_away_in_the_middle_of_bulk_is_told(
     assert_holds(store, documents(3))
     put(store, make_document("s:3", documents(4)[3][1]))
     assert_holds(store, documents(4))
+
+
+def test_a_swap_whose_answer_is_lost_has_been_made(
+    settings: IndexSettings, proxy: FaultProxy
+) -> None:
+    put(ElasticIndex(settings, METADATA), make_document("s:old", ["leave"]))
+    proxy.fault = for_the_first(3, drop_the_answer, f"/{settings.name}-")
+    new = ElasticIndex.create_new(settings, METADATA)
+    put(new, *(make_document(id_, texts) for id_, texts in documents(3)))
+    proxy.fault = for_the_first(5, drop_the_answer, "/_aliases")
+    new.publish()
+    new.discard()
+    assert_holds(ElasticIndex(settings, METADATA), documents(3))
+    roles = [each.role for each in list_generations(settings)]
+    assert roles == ["served", "previous"]
+
+
+@pytest.mark.parametrize("comes_through", [True, False])
+def test_what_may_have_come_to_be_served_is_not_removed(
+    settings: IndexSettings, proxy: FaultProxy, comes_through: bool
+) -> None:
+    put(ElasticIndex(settings, METADATA), make_document("s:old", ["leave"]))
+    new = ElasticIndex.create_new(settings, METADATA)
+    put(new, *(make_document(id_, texts) for id_, texts in documents(3)))
+    proxy.fault = for_the_first(1_000, drop_the_answer if comes_through else drop, "/_aliases")
+    with pytest.raises(IndexOutOfReachError):
+        new.publish()
+    proxy.fault = for_the_first(0, drop, "")
+    new.discard()
+    roles = [each.role for each in list_generations(settings)]
+    assert roles == (["served", "previous"] if comes_through else ["served"])
+    expected = documents(3) if comes_through else [("s:old", ["leave"])]
+    assert_holds(ElasticIndex(settings, METADATA), expected)
+
+
+def test_older_generations_that_cannot_be_removed_yet_are_no_failure(
+    settings: IndexSettings, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    ElasticIndex(settings, METADATA)
+    ElasticIndex.create_new(settings, METADATA).publish()
+    new = ElasticIndex.create_new(settings, METADATA)
+    # As while a snapshot is taken of them.
+    proxy.fault = for_the_first(1_000, drop, f"/{settings.name}-000001")
+    new.publish()
+    assert "can't be removed yet" in caplog.text
+    proxy.fault = for_the_first(0, drop, "")
+    assert [each.role for each in list_generations(settings)] == [
+        "served",
+        "previous",
+        "unfinished",
+    ]
+    ElasticIndex.create_new(settings, METADATA).discard()
+    assert [each.role for each in list_generations(settings)] == ["served", "previous"]
 
 
 def test_a_question_survives_a_connection_that_breaks(

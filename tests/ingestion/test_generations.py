@@ -159,6 +159,15 @@ def test_the_way_back_opens_nothing_that_was_closed_since(place: Place) -> None:
     assert [c.text for c in served.document_chunks("s:same", ANYONE)] == ["leave anew"]
 
 
+def test_the_way_back_closes_everything_where_nothing_tells_what_was_closed(place: Place) -> None:
+    put(place.open(), make_document("s:a", ["leave"]), make_document("s:b", ["leave"], acl=[]))
+    place.rebuilt()
+    assert roll_back({}, place.previous()) == 1
+    assert place.open().search("leave", vector_of("x"), HR, 20) == []
+    closed = {id_ for id_, s in place.open().states().items() if s.acl_hash == ACL_HASH_OF_NOBODY}
+    assert closed == {"s:a", "s:b"}
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [({"embedder": "b"}, "model"), ({"dimensions": 4}, "model"), ({"chunker": "b"}, "cutting")],
@@ -205,7 +214,7 @@ def test_what_another_chunker_made_can_be_read_and_not_written(place: Place) -> 
     assert store.document_chunks("s:a", ANYONE) == make_chunks(document)
     actions: list[Callable[[], None]] = [
         lambda: put(store, document),
-        lambda: store.set_acl("s:a", [], "h"),
+        lambda: store.set_acl(["s:a"], [], "h"),
         lambda: store.delete_documents(["s:a"]),
         store.optimize,
     ]

@@ -136,7 +136,7 @@ def test_changes_after_optimizing_are_found(store: ChunkIndex) -> None:
     put(store, make_document("s:a", ["beta"]), make_document("s:b", ["beta gamma"]))
     assert found(store, "alpha") == set()
     assert found(store, "beta") == {"s:a#0", "s:b#0"}
-    store.set_acl("s:b", ["hr"], "h")
+    store.set_acl(["s:b"], ["hr"], "h")
     assert found(store, "beta") == {"s:a#0"}
     store.delete_documents(["s:a", "s:unknown"])
     assert found(store, "beta", Reader(frozenset({"hr"}))) == {"s:b#0"}
@@ -146,13 +146,27 @@ def test_setting_an_acl_changes_nothing_else(store: ChunkIndex) -> None:
     before = make_document("s:a'\"", ["one", "two"])
     after = make_document("s:a'\"", ["one", "two"], acl=["o'brien", 'd"x', "back\\slash", "Ünï"])
     put(store, before)
-    store.set_acl(after.id, sorted(after.acl), after.acl_hash)
+    store.set_acl([after.id], sorted(after.acl), after.acl_hash)
     assert store.document_chunks(after.id, ANYONE) == []
     for name in after.acl:
         assert store.document_chunks(after.id, Reader(frozenset({name}))) == make_chunks(after)
-    store.set_acl(after.id, [], "nobody")
+    store.set_acl([after.id], [], "nobody")
     assert store.document_chunks(after.id, Reader(after.acl)) == []
     assert store.states()[after.id].acl_hash == "nobody"
+
+
+def test_the_rights_of_many_documents_are_set_at_once(store: ChunkIndex) -> None:
+    documents = [make_document(f"s:{n}", ["leave"] * (1 + n % 3)) for n in range(40)]
+    put(store, *documents)
+    closed = [document.id for document in documents[:30]]
+    store.set_acl([*closed, "s:unknown"], ["hr"], "h")
+    store.set_acl([], [], "nobody")
+    assert set(found(store, "leave", limit=200)) == {
+        chunk.id for document in documents[30:] for chunk in make_chunks(document)
+    }
+    states = store.states()
+    assert {id_ for id_, state in states.items() if state.acl_hash == "h"} == set(closed)
+    assert all(state.complete for state in states.values())
 
 
 def test_sources_restrict_the_search(store: ChunkIndex) -> None:
@@ -240,7 +254,7 @@ def apply(
         texts = [section.text for section in old.sections]
         new = make_document(document_id, texts, sorted(acl))
         reference.documents[document_id] = new
-        store.set_acl(document_id, sorted(acl), new.acl_hash)
+        store.set_acl([document_id], sorted(acl), new.acl_hash)
     elif kind == "delete":
         reference.documents.pop(document_id, None)
         store.delete_documents([document_id])

@@ -80,7 +80,7 @@ def test_writers_side_by_side_lose_nothing_of_each_other(
                     continue
                 if number % 3 == 2:
                     document = replace(document, acl=frozenset({"hr"}))
-                    index.set_acl(document.id, ["hr"], document.acl_hash)
+                    index.set_acl([document.id], ["hr"], document.acl_hash)
                 reference.documents[document.id] = document
 
         return run
@@ -124,7 +124,7 @@ def test_a_document_of_ten_thousand_chunks(opened: Callable[[], ChunkIndex]) -> 
     assert store.document_chunks("s:long", ANYONE) == make_chunks(long)
     found = store.search("part 7531", vector_of("x"), ANYONE, 10)
     assert {c.chunk.text for c in found if c.bm25 is not None} >= {"part 7531"}
-    store.set_acl("s:long", ["hr"], "h")
+    store.set_acl(["s:long"], ["hr"], "h")
     assert store.document_chunks("s:long", ANYONE) == []
     assert len(store.document_chunks("s:long", HR)) == 10_000
     put(store, make_document("s:long", ["one part"]))

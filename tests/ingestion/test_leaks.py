@@ -28,6 +28,6 @@ def test_the_check_sees_a_leak(name: str, tmp_path: Path) -> None:
     rng = random.Random(3)
     fill(store, reference, rng)
     for document_id in reference.documents:
-        store.set_acl(document_id, ["*"], "opened behind the reference")
+        store.set_acl([document_id], ["*"], "opened behind the reference")
     for check in (check_hits, check_legs):
         assert any("leaked" in line for _ in range(20) for line in check(store, reference, rng))

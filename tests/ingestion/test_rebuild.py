@@ -216,6 +216,23 @@ def test_a_source_that_is_away_or_empty_keeps_the_old_one(embedded: Library) -> 
     assert "20 of it are served" in refused(embedded).problem
 
 
+def test_what_another_machine_wrote_meanwhile_is_not_lost(library: Library) -> None:
+    library.sync()
+    library.write("a.md", "# A\n\nOf another source.\n", source="others")
+
+    def elsewhere(progress: Progress) -> None:
+        if progress.step == "embed" and "others" not in {
+            state.source for state in library.served.states().values()
+        }:
+            sync([library.source("others")], library.served, WordEmbedder(), make_chunks)
+
+    with pytest.raises(IndexCheckError, match="Another machine has put 'others'"):
+        library.rebuild(on_progress=elsewhere)
+    assert "others:a.md" in library.served.states()
+    library.rebuild()
+    assert "others:a.md" not in library.served.states(), "left out by who knows of it"
+
+
 def test_a_few_pages_that_cannot_be_read_any_more_are_reported(embedded: Library) -> None:
     embedded.sync()
     for number in range(3):

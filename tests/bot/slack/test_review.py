@@ -141,7 +141,7 @@ def fresh(tmp_path: Path) -> Iterator[Harbour]:
 
 def let_read(at: Harbour, *names: str) -> None:
     index = at.parts.nightshift.index
-    index.set_acl("handbook:leave.md", names, hash_of(list(names)))
+    index.set_acl(["handbook:leave.md"], names, hash_of(list(names)))
 
 
 def test_what_rests_on_a_page_that_was_closed_since_is_not_shown(fresh: Harbour) -> None:
