@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.activity import SourceRun, record_runs
 from bot.generations import served_generation, served_states
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
+
+# Whoever reads the sources for all holds it: /reindex, or the schedule.
+LEASE = "reindex"
+LEASE_SECONDS = 120.0
 
 _NAMED_LINKS = 5
 
@@ -84,6 +88,23 @@ def reindex(
         skipped=sum(folder.skipped for folder in folders),
         links=tuple(link for folder in folders for link in folder.links),
     )
+
+
+def counts_told(report: Mapping[str, Any]) -> str:
+    """Say in a phrase what a run did. Pure.
+
+    Args:
+        report: A `SyncReport` as a dictionary.
+    """
+    counts = (
+        (report["added"], "new"),
+        (report["updated"], "changed"),
+        (report["acl_changed"], "with other rights"),
+        (report["deleted"], "gone"),
+        (report["unchanged"], "unchanged"),
+        (len(report["failed"]), "not readable"),
+    )
+    return ", ".join(f"{count} {what}" for count, what in counts if count) or "none"
 
 
 def passed_over(report: SyncReport) -> list[str]:

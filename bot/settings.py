@@ -34,6 +34,7 @@ from ingestion.settings import (
     ChunkingSettings,
     EmbeddingSettings,
     IndexSettings,
+    IngestSettings,
     RetrievalSettings,
     SourceSettings,
 )
@@ -182,6 +183,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".nightshift"), description="Everything that a run writes.")
     sources: list[SourceSettings] = Field(default_factory=list)
+    ingest: IngestSettings = IngestSettings()
     index: IndexSettings = IndexSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     chunking: ChunkingSettings = ChunkingSettings()

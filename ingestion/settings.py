@@ -36,6 +36,15 @@ class SourceSettings(_Section):
         return name
 
 
+class IngestSettings(_Section):
+    """When the sources are read."""
+
+    schedule: str = Field(
+        "0 * * * *",
+        description="When serve reads [[sources]] by itself (cron); empty: only by command.",
+    )
+
+
 class IndexSettings(_Section):
     """The store of chunks."""
 

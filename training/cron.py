@@ -13,10 +13,17 @@ from training.errors import ScheduleError
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-def night_trigger(expression: str, timezone: str = "") -> CronTrigger:
+def night_trigger(
+    expression: str, timezone: str = "", setting: str = "training.schedule"
+) -> CronTrigger:
     """Return the trigger of a cron expression: minute, hour, day, month, weekday (0 or 7: Sunday).
 
     Unlike in cron, a day and a weekday must both match.
+
+    Args:
+        expression: What the setting says.
+        timezone: What ``training.timezone`` says; empty: the machine's.
+        setting: Where the expression stands, for people.
 
     Raises:
         ScheduleError: The expression or the time zone can't be understood.
@@ -32,7 +39,7 @@ def night_trigger(expression: str, timezone: str = "") -> CronTrigger:
         return trigger
     except ValueError:
         raise ScheduleError(
-            f"training.schedule = '{expression}' is no cron expression, or never comes.",
+            f"{setting} = '{expression}' is no cron expression, or never comes.",
             "Write minute, hour, day, month and weekday, as in '0 2 * * *' (each night at two) "
             "or '30 1 * * mon-fri'.",
         ) from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from training.database import now_seconds, reading, writing
+from training.errors import DatabaseError
 from training.tables import leases
 
 
@@ -76,6 +79,26 @@ def is_held(connection: Connection, name: str, holder: str | None = None) -> boo
         mine &= leases.c.holder == holder
     alive = leases.c.expires_at > now_seconds(connection.engine)
     return connection.execute(sa.select(leases.c.name).where(mine, alive)).first() is not None
+
+
+class KeptLease:
+    """A lease renewed in time; an outage of the database loses it only when it has expired."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._renewed = time.monotonic()
+
+    def still_held(self) -> bool:
+        """Return whether the lease is held, renewing it where a third of its time has passed."""
+        age = time.monotonic() - self._renewed
+        if age < self._lease.seconds / 3:
+            return True
+        try:
+            held = self._lease.renew()
+        except DatabaseError:
+            return age < self._lease.seconds
+        self._renewed = time.monotonic()
+        return held
 
 
 def _is_sqlite(engine: Engine) -> bool:

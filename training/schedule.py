@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,8 +24,7 @@ from sqlalchemy.engine import Engine
 
 from training.cron import last_fire_time, night_trigger
 from training.database import explained, writing
-from training.errors import DatabaseError
-from training.lease import Lease
+from training.lease import KeptLease, Lease
 from training.night_process import run_night
 from training.night_progress import OnNightProgress, nobody_listens
 from training.nights import NightOutcome, NightRecord, Nights
@@ -198,7 +196,7 @@ class NightScheduler:
             if night is None:
                 return None
             logger.info("night started", extra={"night": night.id, "trigger": trigger})
-            kept = _KeptLease(lease)
+            kept = KeptLease(lease)
             ending = run_night(
                 self._command,
                 self._limit,
@@ -235,25 +233,6 @@ class NightScheduler:
         night = self._nights.skip(slot, _new_holder(), reason)
         if night is not None:
             self._on_finished(night)
-
-
-class _KeptLease:
-    """A lease renewed in time; an outage of the database loses it only when it has expired."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-        self._renewed = time.monotonic()
-
-    def still_held(self) -> bool:
-        age = time.monotonic() - self._renewed
-        if age < self._lease.seconds / 3:
-            return True
-        try:
-            held = self._lease.renew()
-        except DatabaseError:
-            return age < self._lease.seconds
-        self._renewed = time.monotonic()
-        return held
 
 
 def run_due_night(key: str, _plan: str) -> None:

@@ -36,6 +36,17 @@ def settings_of(context: typer.Context) -> Settings:
     return load_settings(options.config, options.data_dir)
 
 
+def own_command(context: typer.Context, *words: str) -> list[str]:
+    """Return another command of this program, with this one's settings, as a process of its own."""
+    options: Options = context.obj
+    command = [sys.executable, "-m", "bot.cli"]
+    if options.config:
+        command += ["--config", str(options.config.resolve())]
+    if options.data_dir:
+        command += ["--data-dir", str(options.data_dir.resolve())]
+    return [*command, *words]
+
+
 @contextmanager
 def opened(settings: Settings) -> Iterator[Nightshift]:
     """Open the parts, and close them whatever happens."""

@@ -59,7 +59,7 @@ def ingest(
         typer.echo(json.dumps(_as_json(report), ensure_ascii=False))
     else:
         show_report(report, console)
-    if report.failed and not (report.added + report.updated + report.unchanged):
+    if not _went_well(report):
         raise typer.Exit(1)
 
 
@@ -104,23 +104,22 @@ def show_report(report: SyncReport, console: Console) -> None:
         console.print(f"[yellow]✗[/] {escape(name)}: {escape(problem)}")
         if failed.mend:
             console.print(f"  [dim]{escape(failed.mend)}[/]")
+    from bot.reindex import counts_told
+
     seconds = sum(report.seconds.values())
-    counts = ", ".join(
-        f"{count} {what}"
-        for count, what in (
-            (report.added, "new"),
-            (report.updated, "changed"),
-            (report.acl_changed, "with other rights"),
-            (report.deleted, "gone"),
-            (report.unchanged, "unchanged"),
-            (len(report.failed), "not readable"),
-        )
-        if count
-    )
     embedded = counted(report.chunks_embedded, "chunk")
     console.print(
-        f"[green]✓[/] Documents: {counts or 'none'}. {embedded} embedded in {seconds:.1f} s."
+        f"[green]✓[/] Documents: {counts_told(_as_json(report))}. "
+        f"{embedded} embedded in {seconds:.1f} s."
     )
+
+
+def _went_well(report: SyncReport) -> bool:
+    """Whether each source could be listed, and not everything in them is broken."""
+    if any(not failed.document_id for failed in report.failed):
+        return False
+    good = report.added + report.updated + report.acl_changed + report.unchanged
+    return bool(good) or not report.failed
 
 
 def _as_json(report: SyncReport) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
-from bot.commands.context import Options, opened, progress_bars, say, settings_of
+from bot.commands.context import opened, own_command, progress_bars, say, settings_of
 from bot.commands.state import opened_database, registry_of
 from bot.curation import curate_votes, usable_pairs
 from bot.settings import Settings
@@ -38,13 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def night_command(context: typer.Context) -> list[str]:
     """Return the command of one night's process, for the scheduler."""
-    options: Options = context.obj
-    command = [sys.executable, "-m", "bot.cli"]
-    if options.config:
-        command += ["--config", str(options.config.resolve())]
-    if options.data_dir:
-        command += ["--data-dir", str(options.data_dir.resolve())]
-    return [*command, "night"]
+    return own_command(context, "night")
 
 
 def train(

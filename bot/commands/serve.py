@@ -6,6 +6,7 @@ import gc
 import signal
 import time
 from contextlib import ExitStack
+from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from sqlalchemy.engine import Engine
 
 from bot.commands.adapters import BARE
-from bot.commands.context import opened, settings_of
+from bot.commands.context import opened, own_command, settings_of
 from bot.commands.nights import night_command
 from bot.commands.state import opened_database, registry_of
 from bot.errors import PERSON_ERRORS, SettingsError
@@ -59,7 +60,7 @@ def serve(
         str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")
     ] = "127.0.0.1",
 ) -> None:
-    """Keep running: start the night on its schedule, and answer in Slack if tokens are set.
+    """Keep running: read the sources and start the night on their schedules, answer in Slack.
 
     SIGTERM or Ctrl-C ends it: answers under way are finished, a night under way is stopped and
     tried again at the next start.
@@ -86,6 +87,8 @@ def told(night: NightRecord) -> str:
 def _start(
     context: typer.Context, host: str, port: int | None, stack: ExitStack, console: Console
 ) -> None:
+    from bot.document_schedule import DocumentSchedule
+
     settings = settings_of(context)
     bots: list[SlackBot] = []
 
@@ -96,17 +99,28 @@ def _start(
 
     database = stack.enter_context(opened_database(settings))
     scheduler = NightScheduler(database, settings.training, night_command(context), on_finished)
+    command = own_command(context, "ingest", "--json")
+    documents = DocumentSchedule(database, settings, command, console.print)
     bots += _start_slack(settings, scheduler, stack, console)
-    scheduler.start()
-    stack.callback(scheduler.stop)
+    for started in (scheduler, documents):
+        started.start()
+        stack.callback(started.stop)
     registry = registry_of(settings)
     live, moment = registry.current(), scheduler.next_run_time()
     console.print(f"Live: {live.version if live else BARE}.")
     console.print(f"Next night: {moment:%A at %H:%M %Z}." if moment else "Nights are switched off.")
+    console.print(_when_read(settings, documents.next_run_time()))
     REGISTRY.register(DatabaseCollector(database, registry))
     pages = _pages(database, scheduler, bots, settings.slack)
     _serve_pages(pages, host, port, stack, console, needed=settings.slack.mode == "http")
     console.print("Running. Ctrl-C ends it.")
+
+
+def _when_read(settings: Settings, moment: datetime | None) -> str:
+    if moment:
+        return f"Documents are read next at {moment:%H:%M %Z}."
+    missing = "ingest.schedule" if settings.sources else "[[sources]]"
+    return f"Documents are read by command only: no {missing}."
 
 
 def _start_slack(

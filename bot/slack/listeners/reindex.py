@@ -14,7 +14,7 @@ from slack_bolt import App
 
 from bot.errors import PERSON_ERRORS
 from bot.generations import why_rebuild
-from bot.reindex import STEPS, reindex
+from bot.reindex import LEASE, LEASE_SECONDS, STEPS, reindex
 from bot.slack.admins import admin_room, name_of, refusal
 from bot.slack.blocks import Reply
 from bot.slack.commands import BEGAN_DIRECT, BEGAN_HERE, Command, acknowledge, job_listeners
@@ -31,8 +31,6 @@ from ingestion.sync import Progress
 from training.errors import DatabaseError, where_raised
 from training.lease import Lease
 
-_JOB = "reindex"
-_LEASE_SECONDS = 120.0
 _FULL = "--full"
 _USAGE = (
     "Write `/reindex` for what has changed, `/reindex SOURCE` for one source, and `--full` after "
@@ -116,14 +114,14 @@ def _quoted(text: str) -> str:
 def _begin(
     parts: Parts, command: Command, sources: tuple[SourceSettings, ...], wanted: Wanted
 ) -> str:
-    lease = Lease(parts.nightshift.database, _JOB, uuid.uuid4().hex, _LEASE_SECONDS)
-    if parts.jobs.is_running(_JOB) or not lease.acquire():
+    lease = Lease(parts.nightshift.database, LEASE, uuid.uuid4().hex, LEASE_SECONDS)
+    if parts.jobs.is_running(LEASE) or not lease.acquire():
         return _BUSY
     room = admin_room(parts, command.team, command.channel, command.user)
-    spot = Spot(f"{_JOB}:{lease.holder}", command.team, room)
+    spot = Spot(f"{LEASE}:{lease.holder}", command.team, room)
     who = name_of(parts, command.team, command.user)
     run = Run(parts, spot, lease, sources, wanted, who)
-    if not parts.jobs.start(_JOB, run.work):
+    if not parts.jobs.start(LEASE, run.work):
         lease.release()
         return _BUSY
     return BEGAN_HERE if room == command.channel else BEGAN_DIRECT
