@@ -20,15 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    ProgrammingError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from training.database_faults import explained, is_sqlite, place_of
 from training.errors import DatabaseError
 
 SCHEMA_VERSION = "0004"
@@ -59,7 +53,7 @@ def open_database(url: str) -> Engine:
     """
     parsed = _parse(url)
     with explained(parsed):
-        engine = _sqlite(parsed) if _is_sqlite(parsed) else _postgresql(parsed)
+        engine = _sqlite(parsed) if is_sqlite(parsed) else _postgresql(parsed)
     try:
         migrate(engine)
     except DatabaseError:
@@ -139,7 +133,7 @@ def _turn_to_write(engine: Engine) -> Iterator[None]:
     SQLite itself makes a second writer sleep and ask again, ever longer, and whoever asks at the
     right moment wins: of a hundred that come together some wait for seconds.
     """
-    if not _is_sqlite(engine.url):
+    if not is_sqlite(engine.url):
         yield
         return
     turn = _WRITERS[str(engine.url.database)]
@@ -156,16 +150,9 @@ def now_seconds(engine: Engine) -> sa.ColumnElement[float]:
 
     Leases are measured by it: the clocks of the processes that share them may differ.
     """
-    if _is_sqlite(engine.url):
+    if is_sqlite(engine.url):
         return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
     return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
-
-
-def place_of(url: URL) -> str:
-    """Return where a database is, without user or password."""
-    if _is_sqlite(url):
-        return str(url.database)
-    return f"{url.database or ''} at {url.host or 'the local socket'}"
 
 
 def _parse(url: str) -> URL:
@@ -181,13 +168,9 @@ def _parse(url: str) -> URL:
         raise DatabaseError(
             f"database.url names '{parsed.drivername}', which Nightshift doesn't know.", mend
         )
-    if _is_sqlite(parsed) and (not parsed.database or parsed.database == ":memory:"):
+    if is_sqlite(parsed) and (not parsed.database or parsed.database == ":memory:"):
         raise DatabaseError("database.url names no file.", mend)
     return parsed
-
-
-def _is_sqlite(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite"
 
 
 def _sqlite(url: URL) -> Engine:
@@ -261,53 +244,3 @@ def _version(connection: Connection) -> str | None:
         return None
     version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return version
-
-
-@contextlib.contextmanager
-def explained(url: URL) -> Iterator[None]:
-    """Turn what the drivers raise for a broken outside into DatabaseError; bugs stay bugs."""
-    try:
-        yield
-    except (IntegrityError, ProgrammingError):
-        raise
-    except (DBAPIError, sqlite3.Error) as error:
-        raise _explain(url, error) from error
-    except PoolTimeoutError as error:
-        raise DatabaseError(
-            f"All connections to the database {place_of(url)} are in use.", "Try again soon."
-        ) from error
-
-
-_SQLITE_FAULTS = (
-    ("locked", "is locked by another program", "Close what holds it open, then try again."),
-    ("full", "can't grow: the disk is full", "Free some space; nothing that was stored is lost."),
-    ("readonly", "can't be written", "Mend the rights of the file and its folder."),
-    ("unable to open", "can't be opened", "Mend the rights of the file and its folder."),
-    ("not a database", "is another kind of file", "Name another file, or move this one away."),
-    ("malformed", "is damaged", "Restore it from a backup, or recover it with sqlite3 .recover."),
-    # A full disk often comes as this: SQLite can't grow the file that readers share.
-    (
-        "disk i/o",
-        "can't be read or written: the disk is full, or fails",
-        "Free some space; if there is enough, check the disk and its mount.",
-    ),
-)
-
-
-def _explain(url: URL, error: Exception) -> DatabaseError:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    place = f"The database {place_of(url)}"
-    if _is_sqlite(url):
-        for sign, problem, mend in _SQLITE_FAULTS:
-            if sign in str(cause).lower():
-                return DatabaseError(f"{place} {problem}.", mend)
-        return DatabaseError(f"{place} failed.", "Run: nightshift doctor.")
-    if getattr(cause, "sqlstate", None) == "53100":
-        return DatabaseError(f"{place} can't grow: its disk is full.", "Free some space there.")
-    if getattr(cause, "sqlstate", None) in {"28P01", "28000", "3D000"}:
-        return DatabaseError(
-            f"{place} refuses the user, the password or the name.", "Check database.url."
-        )
-    return DatabaseError(
-        f"{place} can't be reached or doesn't answer.", "Start the server, or check database.url."
-    )

@@ -23,7 +23,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.engine import Engine
 
 from training.cron import last_fire_time, night_trigger
-from training.database import explained, writing
+from training.database import writing
+from training.database_faults import explained
 from training.lease import KeptLease, Lease
 from training.night_process import run_night
 from training.night_progress import OnNightProgress, nobody_listens

@@ -1,13 +1,21 @@
 """The state's database: opened, migrated, and clear about what is wrong with it."""
 
+import contextlib
+import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import trustme
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -135,6 +143,126 @@ def test_a_wrong_address_is_explained_without_the_password(url: str) -> None:
         open_database(url)
     assert caught.value.mend
     assert "s3cret" not in caught.value.problem + caught.value.mend
+
+
+@contextlib.contextmanager
+def answering(answer: bytes, certificate: trustme.LeafCert | None = None) -> Iterator[str]:
+    """Yield the URL of a server that answers the question for TLS, and has it if it says S.
+
+    The tests' PostgreSQL listens on a socket in a folder only, where there is no TLS.
+    """
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        client.recv(8)
+        client.sendall(answer)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(context)
+            with contextlib.suppress(OSError):  # the client hangs up
+                client = context.wrap_socket(client, server_side=True)
+        client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"postgresql://ada:s3cret@127.0.0.1:{listener.getsockname()[1]}/nightshift"
+        thread.join(10)
+
+
+def refused(url: str) -> DatabaseError:
+    """Return what is told of a database that can't be opened, surely without the password."""
+    with pytest.raises(DatabaseError) as caught:
+        open_database(url)
+    assert "s3cret" not in caught.value.problem + caught.value.mend
+    return caught.value
+
+
+def test_a_connection_that_isnt_safe_is_told_apart(tmp_path: Path) -> None:
+    ours, another = trustme.CA(), trustme.CA()
+    ours.cert_pem.write_to_path(tmp_path / "ca.pem")
+    trusting = f"?sslmode=verify-full&sslrootcert={tmp_path / 'ca.pem'}"
+    for authority, host in ((another, "127.0.0.1"), (ours, "elsewhere.example")):
+        with answering(b"S", authority.issue_cert(host)) as url:
+            told = refused(url + trusting)
+        assert "certificate" in told.problem
+        assert "sslrootcert" in told.mend
+    with answering(b"N") as url:
+        assert "has no TLS" in refused(f"{url}?sslmode=require").problem
+
+
+def test_what_isnt_recognised_may_be_one_or_the_other() -> None:
+    gone = refused("postgresql://ada:s3cret@127.0.0.1:1/certificate")
+    assert "can't be reached, or lets nobody in" in gone.problem
+    assert "Start the server, or check host, user, password" in gone.mend
+    assert "options after ?" in refused("postgresql://ada:s3cret@127.0.0.1:1/x?ssl=on").mend
+
+
+@pytest.fixture
+def role(postgres_url: str) -> Iterator[sa.URL]:
+    """Yield the URL of an empty database for an ordinary user, of whom a password is wanted."""
+    owner = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(owner, isolation_level="AUTOCOMMIT")
+    url = owner.set(drivername="postgresql", username=f"u{uuid.uuid4().hex}", password="s3cret")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {url.username} LOGIN PASSWORD 's3cret'")
+        rules = Path(str(connection.exec_driver_sql("SHOW hba_file").scalar()))
+        before = rules.read_text()
+        rules.write_text(f"local all {url.username} scram-sha-256\n{before}")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+        _wait_until_refused(owner.set(username=url.username, password="wr0ng"))
+        yield url
+        rules.write_text(before)
+        connection.exec_driver_sql(f"DROP OWNED BY {url.username}")
+        connection.exec_driver_sql(f"DROP ROLE {url.username}")
+    engine.dispose()
+
+
+def _wait_until_refused(url: sa.URL) -> None:
+    """Wait until the server has read its rules anew."""
+    engine, deadline = sa.create_engine(url, poolclass=sa.NullPool), time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            engine.connect().close()
+        except sa.exc.OperationalError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the server lets everybody in")
+
+
+def text_of(url: sa.URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.mark.slow
+def test_who_isnt_let_in_is_told_why(role: sa.URL) -> None:
+    wrong = refused(text_of(role.set(password="wr0ng-s3cret")))
+    assert "refuses the user or the password" in wrong.problem
+    assert "Check both in database.url" in wrong.mend
+    without = sa.URL.create(
+        "postgresql", role.username, None, None, None, role.database, role.query
+    )
+    assert "wants a password" in refused(text_of(without)).problem
+    assert "isn't there" in refused(text_of(role.set(database="nowhere"))).problem
+    assert "knows no such user" in refused(text_of(role.set(username="nobody"))).problem
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("taken", ["CREATE", "ALL"])
+def test_a_user_who_may_make_no_tables_is_told_what_to_grant(
+    role: sa.URL, postgres_url: str, taken: str
+) -> None:
+    owner = sa.create_engine(sa.make_url(postgres_url).set(drivername="postgresql+psycopg"))
+    with owner.begin() as connection:  # as PostgreSQL 15 has it
+        connection.exec_driver_sql(f"REVOKE {taken} ON SCHEMA public FROM PUBLIC")
+    told = refused(text_of(role))
+    assert "doesn't let its user make or use tables" in told.problem
+    grant = told.mend.split(": ")[1].split(" TO ")[0]
+    assert grant == "GRANT CREATE, USAGE ON SCHEMA public"
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"{grant} TO {role.username}")
+    open_database(text_of(role)).dispose()
+    owner.dispose()
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
