@@ -32,7 +32,11 @@ _CHANNEL_ID = r"[CG][A-Z0-9]{8,}"
 _CHANNEL = re.compile(rf"#[\w.-]+|{_CHANNEL_ID}")
 _PERSON = re.compile(r"[UWS][A-Z0-9]{8,}")
 _TEAM = re.compile(r"T[A-Z0-9]{8,}")
-_HANDLE = re.compile(r"@?[a-z0-9][\w.-]*")
+_HANDLE = re.compile(r"@?\w[\w.-]*")
+# Ids of a channel, a workspace or a bot; and what is too short for an id, though the bot takes it
+# for one and looks for no handle of that name.
+_OTHER_ID = re.compile(r"@?([BCDEGT](?=[A-Z]*\d)[A-Z0-9]{8,}|[UWS][A-Z0-9]{6,7})")
+_DIGIT = re.compile(r"\d")
 _ALL_SOURCES = "*"
 _TOKEN_FORMS = {
     "bot_token": (re.compile(r"xoxb-[\w-]{10,}"), "xoxb-…, from OAuth & Permissions"),
@@ -140,7 +144,8 @@ def slack_tokens(slack: SlackSettings) -> Iterator[Finding]:
     wanted = bool(given or slack.client_id)
     if wanted and missing:
         text = f"Slack needs {' and '.join(missing)} too (slack.mode = '{slack.mode}')."
-        yield Finding("Slack", Level.NOTE, text, "Set what is missing.")
+        mend = "Set what is missing: nightshift serve runs without Slack until then."
+        yield Finding("Slack", Level.PROBLEM, text, mend)
     if wanted and not slack.admins:
         text = "No slack.admins: nobody may use the admin commands."
         yield Finding("Slack", Level.NOTE, text, "Write user ids or user groups there.")
@@ -183,25 +188,38 @@ def slack_names(settings: Settings) -> Iterator[Finding]:
     slack = settings.slack
     named = {"slack.experts": slack.experts, "slack.admins": slack.admins}
     named |= {f"slack.channels ({c.channel}).experts": c.experts or [] for c in slack.channels}
-    wrong = [
-        f"'{name}' in {where}"
-        for where, names in named.items()
-        for name in names
-        if not _PERSON.fullmatch(name) and not (where == "slack.admins" and _HANDLE.fullmatch(name))
-    ]
+    for where, names in named.items():
+        for name in names:
+            yield from _person(name, where)
     teams = [name for name in slack.teams if name != ANY_TEAM and not _TEAM.fullmatch(name)]
-    wrong += [f"'{name}' in slack.teams" for name in teams]
+    wrong = [f"'{name}' in slack.teams" for name in teams]
     if slack.expert_channel and not _CHANNEL.fullmatch(slack.expert_channel):
         wrong.append(f"'{slack.expert_channel}' in slack.expert_channel")
     ids = [channel.channel for channel in slack.channels]
     wrong += [f"'{name}' in slack.channels" for name in ids if not re.fullmatch(_CHANNEL_ID, name)]
     for text in wrong:
-        mend = "Write ids: U… of a person, S… of a user group, C… of a channel, T… of a workspace."
+        mend = "Write ids: C… of a channel, T… of a workspace."
         yield Finding("Slack", Level.PROBLEM, f"{text} is no id of Slack.", mend)
     for name in sorted({name for name in ids if ids.count(name) > 1}):
         text = f"slack.channels names {name} more than once; the first one holds."
         yield Finding("Slack", Level.PROBLEM, text, "Make one block of them.")
     yield from _channels_sources(settings)
+
+
+def _person(name: str, where: str) -> Iterator[Finding]:
+    """Judge the name of a person or a user group, which may also be the group's handle."""
+    if _PERSON.fullmatch(name):
+        return
+    in_capitals = name.removeprefix("@").upper()
+    # With a digit, since words may begin with u, w or s too: "webmasters".
+    if _PERSON.fullmatch(in_capitals) and _DIGIT.search(name):
+        text = f"'{name}' in {where} names nobody: ids are in capitals."
+        mend = f"Write {in_capitals}. If it is a user group's handle, write the group's id (S…)."
+        yield Finding("Slack", Level.PROBLEM, text, mend)
+    elif not _HANDLE.fullmatch(name) or _OTHER_ID.fullmatch(name):
+        text = f"'{name}' in {where} is no id of a person or user group, and no handle of one."
+        mend = "Write U… of a person, S… of a user group, or its handle, as in it-admins."
+        yield Finding("Slack", Level.PROBLEM, text, mend)
 
 
 def _channels_sources(settings: Settings) -> Iterator[Finding]:

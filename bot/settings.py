@@ -93,7 +93,9 @@ class ChannelSettings(BaseModel):
     sources: list[str] | None = Field(
         None, description="Names of the sources that it may use; '*': all."
     )
-    experts: list[str] | None = Field(None, description="User or user group ids.")
+    experts: list[str] | None = Field(
+        None, description="User or user group ids, or user group handles."
+    )
     visibility: Visibility | None = Field(None, description="thread, or asker (ephemeral).")
 
 
@@ -126,7 +128,8 @@ class SlackSettings(BaseModel):
         "besides admin_team; '*': any that finds the page.",
     )
     experts: list[str] = Field(
-        default_factory=list, description="Who is asked where a channel names nobody."
+        default_factory=list,
+        description="Who is asked where a channel names nobody: ids or handles, as for admins.",
     )
     expert_channel: str = Field(
         "", description="Where experts are asked about a question from a direct message."

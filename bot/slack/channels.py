@@ -25,7 +25,7 @@ class ChannelPolicy:
 
     Attributes:
         sources: Names of the sources that answers may use; None for all.
-        experts: User or user group ids.
+        experts: User or user group ids, or user group handles.
         origins: Where each value comes from: "Slack", "nightshift.toml" or "default".
     """
 

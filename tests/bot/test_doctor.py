@@ -51,11 +51,11 @@ def test_good_tokens_are_good() -> None:
         assert set(levels({**GOOD, **admins, "admin_channel": channel})) == {Level.OK}
 
 
-def test_missing_tokens_are_a_note() -> None:
+def test_no_tokens_are_a_note_and_half_of_them_a_problem() -> None:
     assert levels({}) == [Level.NOTE]
     only = SlackSettings.model_validate({"bot_token": GOOD["bot_token"]})
     found = list(slack_tokens(only))
-    assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.NOTE, Level.NOTE]
+    assert [each.level for each in found] == [Level.OK, Level.PROBLEM, Level.NOTE, Level.NOTE]
     assert "APP_TOKEN" in found[1].text
     assert "slack.admins" in found[2].text
 
@@ -68,7 +68,7 @@ def test_several_workspaces_need_more_than_an_id() -> None:
     assert "none is named" in found[1].text
     assert "slack.teams" in found[1].mend
     assert "slack.admin_team" in found[2].text
-    assert [each.level for each in found] == [Level.NOTE, Level.PROBLEM, Level.PROBLEM]
+    assert [each.level for each in found] == [Level.PROBLEM] * 3
 
 
 def test_who_may_install_it_is_named() -> None:
@@ -122,21 +122,48 @@ def named(folder: Path, **slack: object) -> list[str]:
 
 
 def test_names_in_slacks_settings_have_the_form_of_ids(tmp_path: Path) -> None:
-    channel = {"channel": "C0123456789", "experts": ["S0123456789"], "sources": ["handbook"]}
+    people = ["U0123456789", "S0123456789", "it-admins", "@it-admins", "IT-Admins", "webmasters"]
+    channel = {"channel": "C0123456789", "experts": people, "sources": ["handbook"]}
     good = {
-        "admins": ["U0123456789", "it-admins", "@it-admins"],
-        "experts": ["U0123456789"],
+        "admins": people,
+        "experts": people,
         "channels": [channel],
         "expert_channel": "#help",
     }
     assert named(tmp_path, **good) == []
-    assert "'it-help' in slack.experts" in named(tmp_path, experts=["it-help"])[0]
     assert "'#people' in slack.channels" in named(tmp_path, channels=[{"channel": "#people"}])[0]
     assert "'Quay' in slack.teams" in named(tmp_path, teams=["Quay", "*", "T0123456789"])[0]
     assert "'#people' in slack.channels" not in str(named(tmp_path, channels=[channel]))
     assert "more than once" in named(tmp_path, channels=[channel, channel])[0]
     wrong = named(tmp_path, channels=[{**channel, "sources": ["handbok", "*"]}])
     assert wrong == ["slack.channels (C0123456789) names 'handbok', which is no source."]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("u0123456789", "ids are in capitals"),
+        ("@U0123456789", "ids are in capitals"),
+        ("S0123456789a", "ids are in capitals"),
+        ("C0123456789", "no handle"),
+        ("T0123456789", "no handle"),
+        ("SUPPORT", "no handle"),  # which the bot takes for an id
+        ("#help", "no handle"),
+        ("Ada Lovelace", "no handle"),
+        ("ada@harbour.example", "no handle"),
+        ("", "no handle"),
+    ],
+)
+def test_names_that_nobody_in_slack_has_are_problems(name: str, told: str, tmp_path: Path) -> None:
+    channel = {"channel": "C0123456789", "experts": [name]}
+    for slack in ({"admins": [name]}, {"experts": [name]}, {"channels": [channel]}):
+        (text,) = named(tmp_path, **slack)
+        assert f"'{name}' in slack." in text
+        assert told in text
+    given = SlackSettings.model_validate({"admins": ["u0123456789"]})
+    (found,) = slack_names(Settings(data_dir=tmp_path, slack=given))
+    assert found.level is Level.PROBLEM
+    assert "Write U0123456789." in found.mend
 
 
 @pytest.mark.parametrize(
@@ -266,6 +293,14 @@ def test_quick_doctor_needs_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All is well." in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_fails_where_half_of_slacks_tokens_are_set(tmp_path: Path) -> None:
+    half = {"SLACK__BOT_TOKEN": GOOD["bot_token"]}
+    done = nightshift("doctor", "--quick", data=tmp_path / "data", **half)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Slack needs SLACK_APP_TOKEN too" in done.stdout
+    assert "All is well." not in done.stdout
 
 
 def test_doctor_names_wrong_settings(tmp_path: Path) -> None:
