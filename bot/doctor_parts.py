@@ -13,6 +13,7 @@ from huggingface_hub.constants import HF_HUB_OFFLINE
 from huggingface_hub.errors import HFValidationError
 
 from bot.assembly import Nightshift
+from bot.certificates import TRUST_MEND, is_untrusted
 from bot.doctor import GIB, is_web_address
 from bot.doctor_slack import slack_answers
 from bot.findings import Check, Finding, Level
@@ -132,6 +133,9 @@ def _reached(base_url: str, api_key: str) -> Finding:
         url = f"{base_url.rstrip('/')}/models"
         status = httpx.get(url, headers=headers, timeout=_REACH_SECONDS).status_code
     except httpx.HTTPError as error:
+        if is_untrusted(error):
+            text = "The certificate of the model's endpoint isn't trusted here."
+            return Finding(name, Level.PROBLEM, text, TRUST_MEND)
         text = f"The model's endpoint can't be reached ({type(error).__name__})."
         return Finding(name, Level.PROBLEM, text, "Start it, or check model.base_url.")
     if status in {401, 403}:

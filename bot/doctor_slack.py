@@ -10,7 +10,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.findings import Finding, Level
 from bot.settings import SlackSettings
-from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client
+from bot.slack.clients import OUTSIDE_ERRORS, kind_of, open_client, reach_mend, unreached
 from bot.slack.manifest import bot_scopes
 from bot.slack.oauth import ORG_WIDE, ORG_WIDE_MEND
 from bot.slack.single_try import without_retries
@@ -62,8 +62,7 @@ def _refused(token: str, error: Exception) -> Finding:
     if isinstance(error, SlackApiError):
         text = f"Slack refuses {token}: {kind_of(error)}."
         return Finding(_CHECK, Level.PROBLEM, text, "Copy it anew from the app's page.")
-    text = f"Slack can't be reached ({kind_of(error)})."
-    return Finding(_CHECK, Level.PROBLEM, text, "Look at the network, and at slack.api_url.")
+    return Finding(_CHECK, Level.PROBLEM, unreached(error), reach_mend(error))
 
 
 def _scopes_in(response: SlackResponse) -> set[str]:

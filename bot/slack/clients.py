@@ -15,6 +15,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     ServerErrorRetryHandler,
 )
 
+from bot.certificates import TRUST_MEND, is_untrusted
 from bot.errors import SettingsError
 from bot.settings import SlackSettings
 
@@ -92,15 +93,32 @@ def open_client(settings: SlackSettings, token: str) -> WebClient:
 
 
 def kind_of(error: Exception) -> str:
-    """Return Slack's word for an error, or the error's class; never what was sent."""
+    """Return Slack's word for an error, or its class, as in "URLError: gaierror"; no secret."""
     if isinstance(error, SlackApiError):
         return str(error.response.get("error", "unknown_error"))
-    return type(error).__name__
+    name, reason = type(error).__name__, getattr(error, "reason", None)
+    return f"{name}: {type(reason).__name__}" if isinstance(reason, Exception) else name
 
 
 def no_slack(token: str, error: Exception) -> SettingsError:
     """Return the error for a workspace that can't be used, without the token."""
+    if isinstance(error, OUTSIDE_ERRORS) and not isinstance(error, SlackApiError):
+        return SettingsError(unreached(error), reach_mend(error))
     return SettingsError(
         f"Slack can't be used with {token}: {kind_of(error)}.",
-        "Check the token and the network: nightshift doctor.",
+        "Check the token: nightshift doctor.",
     )
+
+
+def unreached(error: Exception) -> str:
+    """Return what is told where a call got no answer."""
+    if is_untrusted(error):
+        return f"Slack's certificate isn't trusted here ({kind_of(error)})."
+    return f"Slack can't be reached ({kind_of(error)})."
+
+
+def reach_mend(error: Exception) -> str:
+    """Return what helps where a call got no answer."""
+    if is_untrusted(error):
+        return TRUST_MEND
+    return "Look at the network and at slack.api_url. Where a proxy is needed, set HTTPS_PROXY."

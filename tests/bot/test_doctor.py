@@ -3,13 +3,18 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from bot import doctor_hub
+from bot.assembly import Nightshift
 from bot.doctor import (
     data_folder,
     endpoint_form,
@@ -21,6 +26,7 @@ from bot.doctor import (
     slack_tokens,
 )
 from bot.doctor_hub import hub
+from bot.doctor_parts import model
 from bot.doctor_slack import slack_answers
 from bot.doctor_sources import sources
 from bot.errors import SettingsError
@@ -31,6 +37,7 @@ from ingestion.settings import EmbeddingSettings, SourceSettings
 from tests.bot.openai_server import openai_server
 from tests.bot.slack.server.slack import Slack, slack_workspace
 from tests.bot.terminal import nightshift
+from tests.fault_proxy import proxy_before
 from training.errors import ScheduleError
 from training.settings import ModelSettings, TrainingSettings
 
@@ -111,6 +118,56 @@ def test_slack_is_asked_whether_it_takes_the_tokens() -> None:
     (gone, _) = asked(slack)
     assert "can't be reached" in gone.text
     assert all(each.mend for each in (*lacks, *refused, gone))
+
+
+@contextmanager
+def behind_tls(url: str, folder: Path) -> Iterator[str]:
+    """Yield a server's address behind TLS; who signed its certificate is in ca.pem."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with proxy_before(url, context) as proxy:
+        yield proxy.url + urlsplit(url).path
+
+
+def test_slacks_certificate_must_be_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slack_workspace() as slack, behind_tls(slack.url, tmp_path) as url:
+        for found in asked(slack, api_url=url):
+            assert found.level is Level.PROBLEM
+            assert (
+                "certificate isn't trusted here (URLError: SSLCertVerificationError)" in found.text
+            )
+            assert "SSL_CERT_FILE" in found.mend
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert Level.PROBLEM not in {each.level for each in asked(slack, api_url=url)}
+
+
+def test_slacks_name_must_be_known() -> None:
+    unknown = SlackSettings.model_validate({**GOOD, "api_url": "https://slack.invalid/api/"})
+    for found in slack_answers(unknown):
+        assert "can't be reached (URLError: gaierror)" in found.text
+        assert "HTTPS_PROXY" in found.mend
+
+
+def test_the_endpoints_certificate_must_be_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finding(url: str) -> Finding:
+        settings = ModelSettings(name="openai:some", base_url=url, api_key="s3cret")
+        return list(model(Nightshift(Settings(data_dir=tmp_path, model=settings))))[-1]
+
+    with openai_server() as server, behind_tls(server.url, tmp_path) as url:
+        found = finding(url)
+        assert (found.check, found.level) == ("model endpoint", Level.PROBLEM)
+        assert "certificate" in found.text
+        assert "SSL_CERT_FILE" in found.mend
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert finding(url).level is Level.OK
+    away = finding(url)
+    assert "can't be reached (ConnectError)" in away.text
+    assert "Start it" in away.mend
 
 
 def named(folder: Path, **slack: object) -> list[str]:
