@@ -6,12 +6,14 @@ import json
 import re
 import runpy
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.settings import Settings, load_settings
+from bot.settings import ChannelSettings, Settings, load_settings
+from bot.slack.channels import effective
 from ingestion.documents import EVERYONE
 from ingestion.parsers.formats import parse
 from ingestion.settings import SourceSettings
@@ -136,7 +138,12 @@ def test_uncommented_sample_settings_are_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "nightshift.toml"
     file.write_text(uncommented(), encoding="utf-8")
     settings = load_settings(file)
-    assert settings.model_copy(update={"sources": []}) == Settings()
+    slack = settings.slack.model_copy(update={"channels": []})
+    assert settings.model_copy(update={"sources": [], "slack": slack}) == Settings()
+    (channel,) = settings.slack.channels
+    policies = [effective(each, channel.channel, {}) for each in (settings.slack, slack)]
+    shown, default = (replace(policy, origins={}) for policy in policies)
+    assert shown == default
     (source,) = settings.sources
     assert source.path == Path("examples/handbook")
     assert source == SourceSettings(path=source.path)
@@ -150,3 +157,4 @@ def test_sample_settings_name_every_setting() -> None:
         if fields is not None:
             assert set(written[name]) == set(fields), name
     assert set(written["sources"][0]) == set(SourceSettings.model_fields)
+    assert set(written["slack"]["channels"][0]) == set(ChannelSettings.model_fields)

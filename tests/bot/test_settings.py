@@ -143,12 +143,45 @@ def test_what_kubernetes_says_of_a_service_is_no_setting(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (
+            "[[slack.channels]]\nchannel = 'C1'\nworkers = 2",
+            "but 'slack.workers' is: write it above [[slack.channels]].",
+        ),
+        (
+            "[[sources]]\npath = 'docs'\ndata_dir = 'x'",
+            "'sources.0.data_dir' is no setting, but 'data_dir' is: write it above all sections.",
+        ),
+        ("[pairs]\ndata_dir = 'x'", "but 'data_dir' is: write it above all sections."),
+        ("[embedding]\nmodle = 'x'", "Did you mean 'model'?"),
+        ("[index]\nmodel = 'x'", "'index.model' is no setting."),
+        ("nonsense = 1", "'nonsense' is no setting."),
+        ("[[slack.channels]]\nchannel = 'C1'\nexpert = []", "Did you mean 'experts'?"),
+        (
+            "[[slack.channels]]\nchannel = 'C1'\nrights = 1",
+            "'slack.channels.0.rights' is no setting.",
+        ),
+    ],
+)
+def test_a_setting_in_the_wrong_place_is_told_where_it_belongs(
+    text: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "nightshift.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "nightshift.toml")
+    assert told in caught.value.problem
+    assert ("above" in caught.value.problem) is ("above" in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
         ("answer = 1", "[answer] is a section: write it as [answer] with its settings below."),
         ("[sources]\npath = 'docs'", "[[sources]] is a section"),
         ("sources = ['docs']", "[[sources]] is a section"),
         ("[slack]\nchannels = ['C1']", "[[slack.channels]] is a section"),
         ("[slack]\nadmins = 'U1'", """'slack.admins' is a list: write it as ["…"]."""),
-        ("[[sources]]\npath = 'docs'\nname = 'hr:pay'", "the name of a source holds no colon"),
+        ("[[sources]]\npath = 'docs'\nname = 'hr:pay'", "'sources.0.name': the name of a source"),
+        ("[slack]\nup_emoji = ['a']\ndown_emoji = ['a']", "'slack': 'a' can't be both in"),
         ("[pairs]\nmin_up = 'x'", "'pairs.min_up': Input should be a valid integer"),
     ],
 )
