@@ -48,15 +48,15 @@ types: install-dev
 
 # Three processes for two cores: these tests also wait, mostly for pauses that Slack asks for.
 unit-tests: install-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 -q -rs -m "not slow"
 
 # One file stays in one process: servers are started once a process.
 test: check ## everything, with every real part this machine can have
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -m slow --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -rs -m slow --durations 15
 
 # Fetches 1 GB the first time, of which 155 MB stay in a cache outside of the checkout.
 test-elasticsearch-full: install-dev ## the tests of Elasticsearch on a server with analyzers and API keys
-	ELASTICSEARCH_SERVER=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations 15 \
+	ELASTICSEARCH_SERVER=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs --durations 15 \
 		$$(grep -rlE "server_url|elasticsearch_server|STORE_PARAMS|elastic_settings" tests --include='test_*.py')
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
