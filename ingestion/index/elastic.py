@@ -15,6 +15,7 @@ from elasticsearch import Elasticsearch
 
 from ingestion.documents import Chunk, DocumentState, Reader
 from ingestion.errors import DocumentsRefusedError
+from ingestion.index.elastic_census import Census
 from ingestion.index.elastic_client import address_of, connect
 from ingestion.index.elastic_errors import mapped_errors
 from ingestion.index.elastic_generations import Generations
@@ -29,7 +30,7 @@ from ingestion.index.elastic_mapping import (
     states_of,
 )
 from ingestion.index.elastic_patience import changing, reading
-from ingestion.index.elastic_queries import allowed, cosine, dense_leg, lexical_leg
+from ingestion.index.elastic_queries import allowed, candidates_for, cosine, dense_leg, lexical_leg
 from ingestion.index.elastic_reads import ServedIndex
 from ingestion.index.elastic_server import PACKED_VECTORS, Version, knows_analyzer, version_of
 from ingestion.index.elastic_words import searched_words, spoken_words
@@ -108,6 +109,7 @@ class ElasticIndex:
         layout = Layout(settings.vectors, settings.shards, self._analyzer(settings.language))
         self._generations = Generations(self._client, settings.name, metadata, layout)
         self._served = ServedIndex(self._client, self._generations, self._address)
+        self._census = Census(self._served.count_of)
 
     @reading
     def _version(self) -> Version | None:
@@ -251,7 +253,8 @@ class ElasticIndex:
             return []
         words = searched_words(text)
         in_language = spoken_words(text) if self._in_language else ""
-        bodies = [dense_leg(vector, filters, limit)]
+        some = candidates_for(*self._census.of(filters))
+        bodies = [dense_leg(vector, filters, limit, some)]
         if words:
             bodies.append(lexical_leg(words, in_language, filters, limit))
         dense, lexical = (*self._served.search(bodies), [])[:2]
@@ -260,7 +263,7 @@ class ElasticIndex:
         if missing:
             # The filter leaves no more than are asked for, so each is compared exactly.
             only = [*filters, {"ids": {"values": missing}}]
-            leg = {**dense_leg(vector, only, len(missing)), "_source": False}
+            leg = {**dense_leg(vector, only, len(missing), candidates_for(0, 0)), "_source": False}
             (compared,) = self._served.search([leg])
             cosines |= {hit["_id"]: cosine(hit) for hit in compared}
         bm25 = {hit["_id"]: float(hit["_score"]) for hit in lexical}

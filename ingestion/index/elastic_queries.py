@@ -12,21 +12,40 @@ from ingestion.index.protocol import Vectors
 # The graph works on bytes: twice as many as asked for are compared again by their floats, which
 # also makes the scores exact.
 _OVERSAMPLE = 2.0
-# Measured at 1M x 384 (docs/scaling.md): 200 find .90 of the ten nearest for readers of few chunks,
-# 3,000 all of them, and take no longer.
-_MIN_CANDIDATES = 3_000
-_MAX_CANDIDATES = 10_000
+# Measured at 1M x 384 (docs/scaling.md). The graph is walked until so many readable chunks are
+# found; few among many take long, and some are missed. Where a segment has no more readable chunks
+# than that, the server compares these one by one, which is exact and faster. It takes 10,000 at
+# most.
+_CANDIDATES_AMONG_MANY = 500
+_CANDIDATES_AMONG_FEW = 10_000
+_FEW = 20_000
+_SMALL_SHARE = 0.2
 # What the worse of two ways to compare words adds to the better.
 _TIE_BREAKER = 0.3
 
 
-def dense_leg(vector: Vectors, filters: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
-    """Return the search for the nearest vectors."""
+def candidates_for(readable: int, total: int) -> int:
+    """Return how many candidates of each shard find the nearest of what a reader may read."""
+    few = readable <= max(_FEW, _SMALL_SHARE * total)
+    return _CANDIDATES_AMONG_FEW if few else _CANDIDATES_AMONG_MANY
+
+
+def dense_leg(
+    vector: Vectors, filters: Sequence[Mapping[str, Any]], limit: int, candidates: int
+) -> dict[str, Any]:
+    """Return the search for the nearest vectors.
+
+    Args:
+        vector: Of the question.
+        filters: The reader's rights.
+        limit: How many chunks at most.
+        candidates: How many are looked at in each shard, see `candidates_for`.
+    """
     knn = {
         "field": "vector",
         "query_vector": vector.tolist(),
         "k": limit,
-        "num_candidates": min(max(4 * limit, _MIN_CANDIDATES), _MAX_CANDIDATES),
+        "num_candidates": min(max(4 * limit, candidates), _CANDIDATES_AMONG_FEW),
         "filter": list(filters),
         "rescore_vector": {"oversample": _OVERSAMPLE},
     }
@@ -52,6 +71,11 @@ def lexical_leg(
         match = {"dis_max": {"queries": both, "tie_breaker": _TIE_BREAKER}}
     query = {"bool": {"must": [match], "filter": list(filters)}}
     return {"query": query, "size": limit, "_source": CHUNK_FIELDS, "track_total_hits": False}
+
+
+def counted(filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the search that counts what filters leave."""
+    return {"query": {"bool": {"filter": list(filters)}}, "size": 0, "track_total_hits": True}
 
 
 def cosine(hit: Mapping[str, Any]) -> float:

@@ -10,6 +10,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 from ingestion.errors import IndexOutOfReachError
 from ingestion.index.elastic_errors import failed_item, mapped_errors
 from ingestion.index.elastic_generations import Generations
+from ingestion.index.elastic_queries import counted
 from ingestion.index.elastic_writes import whole
 
 T = TypeVar("T")
@@ -53,8 +54,21 @@ class ServedIndex:
         whole(answer, self._address)
         return int(answer["count"])
 
+    def count_of(self, filters: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Return how many chunks filters leave, and how many there are."""
+        answers = self._answers([counted(filters), counted(())])
+        some, all_ = (int(answer["hits"]["total"]["value"]) for answer in answers)
+        return some, all_
+
     def search(self, bodies: Sequence[Mapping[str, Any]]) -> list[Hits]:
         """Return the hits of each search; all of them come from indexes of our making."""
+        legs: list[Hits] = [answer["hits"]["hits"] for answer in self._answers(bodies)]
+        if {hit["_index"] for hits in legs for hit in hits} - self._generations.verified:
+            with mapped_errors(self._address):
+                self._generations.verified_name()
+        return legs
+
+    def _answers(self, bodies: Sequence[Mapping[str, Any]]) -> Hits:
         answers = self._multi_search(bodies)
         if any(answer["status"] in _GONE for answer in answers):
             answers = self._multi_search(bodies)
@@ -64,11 +78,7 @@ class ServedIndex:
                 with mapped_errors(self._address):
                     self._generations.verified_name()
                 raise failed_item(self._address, answer)
-        legs: list[Hits] = [answer["hits"]["hits"] for answer in answers]
-        if {hit["_index"] for hits in legs for hit in hits} - self._generations.verified:
-            with mapped_errors(self._address):
-                self._generations.verified_name()
-        return legs
+        return answers
 
     def _multi_search(self, bodies: Sequence[Mapping[str, Any]]) -> Hits:
         # Half an answer would pass for "the documents don't say".
