@@ -1,4 +1,4 @@
-"""No container engine is at hand: so compose.yaml is read, and what it names is tried out here."""
+"""No container engine is at hand: so both files are read, and what they name is tried out here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from bot.settings import ENV_PREFIX, load_settings
+from bot.settings import ENV_PREFIX, Settings, load_settings
 from tests.command_line import problem_with
 from tests.elasticsearch_package import SMALL, java_home, small_server
 from tests.elasticsearch_server import Server
@@ -22,9 +23,16 @@ from tests.elasticsearch_server import Server
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ALONE = "compose.external.yaml"
+TEXT_ALONE = (ROOT / ALONE).read_text(encoding="utf-8")
+COMPOSE_ALONE = yaml.safe_load(TEXT_ALONE)
+BOT_ALONE: dict[str, Any] = COMPOSE_ALONE["services"]["nightshift"]
+BOT: dict[str, Any] = BOT_ALONE | COMPOSE["services"]["nightshift"]
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"] | {"nightshift": BOT}
 SAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 PASSWORD = "given1n2env"
+PASSWORDS = {"ELASTIC_PASSWORD": PASSWORD, "POSTGRES_PASSWORD": PASSWORD}
+OF_THE_BOT = (ENV_PREFIX, "SLACK_")
 
 
 def postgres_program(name: str) -> Path:
@@ -34,29 +42,55 @@ def postgres_program(name: str) -> Path:
 
 
 def variables() -> dict[str, str]:
-    """The variables of compose.yaml with their defaults; a required one has none."""
-    found = re.findall(r"(?<!\$)\$\{(\w+):([-?])([^}]*)\}", TEXT)
+    """The variables of both files with their defaults; a required one has none."""
+    found = re.findall(r"(?<!\$)\$\{(\w+):([-?])([^${}]*)\}", TEXT + TEXT_ALONE)
     return {name: value if kind == "-" else "" for name, kind, value in found}
 
 
-def filled_in(text: str) -> str:
-    """Replace variables as Compose does, required ones by a password."""
-    text = re.sub(r"\$\{\w+:\?[^}]*\}", PASSWORD, text)
-    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text).replace("$$", "$")
+def filled_in(text: str, given: Mapping[str, str] = PASSWORDS) -> str:
+    """Replace variables as Compose does, the inner ones first; a required one must be given."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, default = match.groups()
+        assert kind == "-" or given.get(name), name
+        return given.get(name) or default
+
+    count = 1
+    while count:
+        text, count = re.subn(r"(?<!\$)\$\{(\w+):([-?])([^${}]*)\}", value, text)
+    return text.replace("$$", "$")
+
+
+def sample(*prefixes: str) -> dict[str, str]:
+    """The sample's variables with their values, also those that stand there as a proposal."""
+    found = re.findall(r"^#?([A-Z_]+)=(.*)$", SAMPLE, re.MULTILINE)
+    return {name: value for name, value in found if not prefixes or name.startswith(prefixes)}
+
+
+def settings_of_the_bot(
+    monkeypatch: pytest.MonkeyPatch, bot: dict[str, Any], env_file: Mapping[str, str]
+) -> Settings:
+    """The settings in the bot's container: `environment` wins over what env_file names."""
+    own = {name: filled_in(value, env_file) for name, value in bot.get("environment", {}).items()}
+    for name, value in {**env_file, **own}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(ROOT / "tests")  # where no nightshift.toml is
+    return load_settings()
 
 
 def test_the_sample_names_each_variable_with_its_default() -> None:
-    assert len(re.findall(r"(?<!\$)\$[\w{]", TEXT)) == len(
-        re.findall(r"(?<!\$)\$\{\w+:[-?]", TEXT)
-    ), "each variable has a default or is required"
-    sample = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", SAMPLE, re.MULTILINE))
-    of_the_bot = (ENV_PREFIX, "SLACK_")
-    ours = {name: value for name, value in sample.items() if not name.startswith(of_the_bot)}
-    assert ours == variables()
-    assert {name for name, value in variables().items() if not value} == {
-        "ELASTIC_PASSWORD",
-        "POSTGRES_PASSWORD",
+    for text in (TEXT, TEXT_ALONE):
+        assert len(re.findall(r"(?<!\$)\$[\w{]", text)) == len(
+            re.findall(r"(?<!\$)\$\{\w+:[-?]", text)
+        ), "each variable has a default or is required"
+    ours = {
+        name: value
+        for name, value in sample().items()
+        if not name.startswith(OF_THE_BOT) and name != "COMPOSE_FILE"
     }
+    ours_there = {n: value for n, value in variables().items() if not n.startswith(OF_THE_BOT)}
+    assert ours == ours_there
+    assert {name for name, value in ours_there.items() if not value} == set(PASSWORDS)
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert ".env" in ignored
 
@@ -70,16 +104,13 @@ def test_no_password_stands_in_the_file() -> None:
 
 
 def test_the_bots_variables_are_settings_that_lead_to_the_other_services(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    sample = re.findall(rf"^#((?:{ENV_PREFIX}|SLACK_)\w+)=(.*)$", SAMPLE, re.MULTILINE)
-    assert len(sample) > 2
-    for name, value in sample:
-        monkeypatch.setenv(name, value or "a token")
-    for name, value in SERVICES["nightshift"]["environment"].items():
-        monkeypatch.setenv(name, filled_in(value))
-    settings = load_settings()
+    proposed = {name: value or "a token" for name, value in sample(*OF_THE_BOT).items()}
+    of_own_servers = ("NIGHTSHIFT_INDEX__", "NIGHTSHIFT_DATABASE__")
+    others = {n: value for n, value in proposed.items() if not n.startswith(of_own_servers)}
+    assert len(others) > 2
+    settings = settings_of_the_bot(monkeypatch, BOT, PASSWORDS | others)
     assert settings.slack.bot_token.get_secret_value() == "a token"
     assert settings.slack.admins == ["U0123456789"]
     assert [source.path for source in settings.sources] == [Path("/documents")]
@@ -92,19 +123,60 @@ def test_the_bots_variables_are_settings_that_lead_to_the_other_services(
     assert database.path == f"/{of_postgres['POSTGRES_DB']}"
 
 
+@pytest.mark.parametrize(("bot", "passwords"), [(BOT, PASSWORDS), (BOT_ALONE, {})])
+def test_what_the_env_file_says_of_ones_own_servers_holds(
+    monkeypatch: pytest.MonkeyPatch, bot: dict[str, Any], passwords: Mapping[str, str]
+) -> None:
+    own = {
+        "NIGHTSHIFT_INDEX__URL": "https://search.example.com:9200",
+        "NIGHTSHIFT_INDEX__USERNAME": "somebody",
+        "NIGHTSHIFT_INDEX__PASSWORD": "another",
+        "NIGHTSHIFT_DATABASE__URL": "postgresql://somebody:p%40ss@db.example.com/nightshift",
+    }
+    assert set(BOT["environment"]) == set(own)
+    settings = settings_of_the_bot(monkeypatch, bot, {**passwords, **own})
+    assert settings.index.url == own["NIGHTSHIFT_INDEX__URL"]
+    assert settings.index.username == "somebody"
+    assert settings.index.password.get_secret_value() == "another"
+    assert settings.database.url == own["NIGHTSHIFT_DATABASE__URL"]
+
+
+def test_the_bot_alone_needs_no_variable_and_no_other_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert list(COMPOSE_ALONE["services"]) == ["nightshift"]
+    assert not {"environment", "depends_on", "extends"} & set(BOT_ALONE)
+    filled_in(TEXT_ALONE, {})
+    empty = dict.fromkeys(sample("NIGHTSHIFT_INDEX__", "NIGHTSHIFT_DATABASE__"), "")
+    settings = settings_of_the_bot(monkeypatch, BOT_ALONE, empty)
+    assert not settings.index.on_server
+    assert settings.database_url.startswith("sqlite:")
+
+
+def test_both_files_run_the_same_bot() -> None:
+    own = COMPOSE["services"]["nightshift"]
+    assert own["extends"] == {"file": ALONE, "service": "nightshift"}
+    assert set(own) == {"extends", "depends_on", "environment"}
+    assert sample()["COMPOSE_FILE"] == ALONE
+
+
 def test_each_volume_is_declared_and_used_and_each_path_exists() -> None:
-    mounts = [volume for service in SERVICES.values() for volume in service["volumes"]]
-    named = {mount.split(":")[0] for mount in mounts if not mount.startswith("$")}
-    assert named == set(COMPOSE["volumes"])
-    for mount in (filled_in(mount) for mount in mounts if mount.startswith("$")):
-        assert (ROOT / mount.split(":")[0]).is_dir()
-    bot = SERVICES["nightshift"]
-    assert (ROOT / bot["build"] / "Dockerfile").is_file()
+    for compose, services in ((COMPOSE, SERVICES), (COMPOSE_ALONE, {"nightshift": BOT_ALONE})):
+        mounts = [volume for service in services.values() for volume in service["volumes"]]
+        named = {mount.split(":")[0] for mount in mounts if not mount.startswith("$")}
+        assert named == set(compose["volumes"])
+        for mount in (filled_in(mount) for mount in mounts if mount.startswith("$")):
+            assert (ROOT / mount.split(":")[0]).is_dir()
+    assert (ROOT / BOT["build"] / "Dockerfile").is_file()
     for service in set(SERVICES) - {"nightshift"}:
-        assert bot["depends_on"][service] == {"condition": "service_healthy"}
+        assert BOT["depends_on"][service] == {"condition": "service_healthy"}
         assert "healthcheck" in SERVICES[service]
+
+
+def test_neither_memory_nor_logs_grow_without_end() -> None:
     for service in SERVICES.values():
         assert re.fullmatch(r"\d+[mg]", filled_in(service["mem_limit"]))
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}
 
 
 def test_the_commands_in_its_head_exist() -> None:
