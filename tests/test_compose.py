@@ -29,6 +29,8 @@ COMPOSE_ALONE = yaml.safe_load(TEXT_ALONE)
 BOT_ALONE: dict[str, Any] = COMPOSE_ALONE["services"]["nightshift"]
 BOT: dict[str, Any] = BOT_ALONE | COMPOSE["services"]["nightshift"]
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"] | {"nightshift": BOT}
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 PASSWORD = "given1n2env"
 PASSWORDS = {"ELASTIC_PASSWORD": PASSWORD, "POSTGRES_PASSWORD": PASSWORD}
@@ -44,7 +46,9 @@ def postgres_program(name: str) -> Path:
 def variables() -> dict[str, str]:
     """The variables of both files with their defaults; a required one has none."""
     found = re.findall(r"(?<!\$)\$\{(\w+):([-?])([^${}]*)\}", TEXT + TEXT_ALONE)
-    return {name: value if kind == "-" else "" for name, kind, value in found}
+    of_the_build = dict(re.findall(r"^ARG (\w+)=?(.*)$", DOCKERFILE, re.MULTILINE))
+    passed = {name: of_the_build[name] for name in BOT["build"]["args"]}
+    return {name: value if kind == "-" else "" for name, kind, value in found} | passed
 
 
 def filled_in(text: str, given: Mapping[str, str] = PASSWORDS) -> str:
@@ -90,7 +94,8 @@ def test_the_sample_names_each_variable_with_its_default() -> None:
     }
     ours_there = {n: value for n, value in variables().items() if not n.startswith(OF_THE_BOT)}
     assert ours == ours_there
-    assert {name for name, value in ours_there.items() if not value} == set(PASSWORDS)
+    required = re.findall(r"\$\{(\w+):\?", TEXT)
+    assert set(required) == set(PASSWORDS)
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert ".env" in ignored
 
@@ -153,6 +158,10 @@ def test_the_bot_alone_needs_no_variable_and_no_other_service(
     assert settings.database_url.startswith("sqlite:")
 
 
+def test_a_value_of_the_build_comes_from_the_env_file_or_the_dockerfile() -> None:
+    assert set(BOT["build"]["args"].values()) == {None}
+
+
 def test_both_files_run_the_same_bot() -> None:
     own = COMPOSE["services"]["nightshift"]
     assert own["extends"] == {"file": ALONE, "service": "nightshift"}
@@ -167,7 +176,7 @@ def test_each_volume_is_declared_and_used_and_each_path_exists() -> None:
         assert named == set(compose["volumes"])
         for mount in (filled_in(mount) for mount in mounts if mount.startswith("$")):
             assert (ROOT / mount.split(":")[0]).is_dir()
-    assert (ROOT / BOT["build"] / "Dockerfile").is_file()
+    assert (ROOT / BOT["build"]["context"] / "Dockerfile").is_file()
     for service in set(SERVICES) - {"nightshift"}:
         assert BOT["depends_on"][service] == {"condition": "service_healthy"}
         assert "healthcheck" in SERVICES[service]
@@ -189,11 +198,16 @@ def test_the_commands_in_its_head_exist() -> None:
 
 
 def test_the_stores_are_those_of_the_tests() -> None:
-    assert SERVICES["elasticsearch"]["image"] == f"elasticsearch:{SMALL}"
+    images = [filled_in(SERVICES[name]["image"]) for name in ("elasticsearch", "postgres")]
     program = postgres_program("pg_isready")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     major = version.stdout.split()[-1].split(".")[0]
-    assert SERVICES["postgres"]["image"] == f"postgres:{major}"
+    assert images == [f"elasticsearch:{SMALL}", f"postgres:{major}"]
+
+
+def test_the_images_that_are_carried_over_are_those_that_are_started() -> None:
+    (carried,) = re.findall(r"^docker save --output \S+ (.*)$", README, re.MULTILINE)
+    assert carried.split() == [filled_in(service["image"]) for service in SERVICES.values()]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -78,6 +79,7 @@ def _expression(pattern: str) -> str:
     return "".join(marks.get(piece, re.escape(piece)) for piece in pieces)
 
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCKERFILE = parse_dockerfile((ROOT / "Dockerfile").read_text(encoding="utf-8"))
 IGNORE = [
     line.strip()
@@ -119,8 +121,14 @@ def health_command() -> list[str]:
     return [str(word) for word in json.loads(command)]
 
 
+def build_arguments() -> list[str]:
+    return [step.argument for step in DOCKERFILE if step.keyword == "ARG"]
+
+
 def test_base_image_is_slim_and_new_enough() -> None:
-    match = re.fullmatch(r"python:3\.(\d+)-slim", only("FROM").argument)
+    name, _, image = build_arguments()[0].partition("=")
+    assert only("FROM").argument == f"${{{name}}}"
+    match = re.fullmatch(r"python:3\.(\d+)-slim", image)
     assert match
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert f"Programming Language :: Python :: 3.{match[1]}" in project
@@ -214,10 +222,24 @@ def test_the_health_check_is_what_the_bot_says_of_itself(well: bool) -> None:
 def test_compose_runs_this_image_with_its_data_in_a_volume() -> None:
     compose = yaml.safe_load((ROOT / "compose.external.yaml").read_text(encoding="utf-8"))
     bot = compose["services"]["nightshift"]
-    assert bot["build"] == "."
+    assert bot["build"]["context"] == "."
     assert "healthcheck" not in bot  # the image has one
     volumes = dict(volume.split(":", 1) for volume in bot["volumes"] if "$" not in volume)
     assert volumes == {"data": only("VOLUME").argument}
+
+
+def test_what_the_readme_gives_to_docker_build_is_asked_for() -> None:
+    (line,) = re.findall(r"^docker build (.*)$", README, re.MULTILINE)
+    words = shlex.split(line)
+    options = list(pairwise(words))
+    assert ("--tag", "nightshift") in options
+    names = {argument.split("=")[0] for argument in build_arguments()}
+    assert {value.split("=")[0] for key, value in options if key == "--build-arg"} <= names
+    (secret,) = [value.split(",")[0] for key, value in options if key == "--secret"]
+    fetching = [step for step in DOCKERFILE if step.keyword == "RUN" and "-r " in step.argument]
+    assert all(f"--mount=type=secret,{secret}" in step.flags for step in fetching)
+    place = f"/run/secrets/{secret.removeprefix('id=')}"
+    assert {f"PIP_CERT={place}", f"SSL_CERT_FILE={place}"} <= set(words)
 
 
 def environment(inside: Path) -> dict[str, str]:
