@@ -18,7 +18,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     VIRTUAL_ENV=/app/.venv \
     HF_HOME=/data/hub \
     HF_HUB_OFFLINE=1 \
-    NIGHTSHIFT_DATA_DIR=/data
+    NIGHTSHIFT_DATA_DIR=/data \
+    SERVE_HOST=0.0.0.0
 
 WORKDIR /app
 
@@ -44,8 +45,12 @@ USER nightshift
 VOLUME /data
 EXPOSE 8080
 
-# The first start converts the model. No proxy is asked for what is in here.
+# The first start converts the model. Another command than serve has no page to be asked for. No proxy is asked for what is
+# in here.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=300s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/healthz', timeout=5)"]
+    CMD ["python", "-c", "import os, urllib.request as web; \
+        host, port = os.environ.get('SERVE_HOST') or '127.0.0.1', os.environ.get('SERVE_PORT') or 8080; \
+        'serve' in open('/proc/1/cmdline').read().split(chr(0)) and \
+        web.build_opener(web.ProxyHandler({})).open(f'http://{host}:{port}/healthz', timeout=5)"]
 ENTRYPOINT ["nightshift"]
-CMD ["serve", "--host", "0.0.0.0"]
+CMD ["serve"]

@@ -19,7 +19,7 @@ import yaml
 
 from bot.errors import SlackDownError
 from bot.web import Pages, serve_web
-from tests.command_line import problem_with
+from tests.command_line import command_group, problem_with
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = {"useradd", "install"}  # of Debian's passwd and coreutils, which every image has
@@ -200,23 +200,68 @@ def test_entry_point_and_command_exist() -> None:
     assert problem_with(only("CMD").words) is None
 
 
+@pytest.mark.parametrize(
+    "first", ["/sbin/docker-init -- nightshift serve", "python nightshift serve"]
+)
 @pytest.mark.parametrize("well", [True, False])
-def test_the_health_check_is_what_the_bot_says_of_itself(well: bool) -> None:
+def test_the_health_check_is_what_the_bot_says_of_itself(
+    tmp_path: Path, first: str, well: bool
+) -> None:
     def check() -> str:
         if not well:
             raise SlackDownError("The threads have ended.", "Start it anew.")
         return "run"
 
+    with serve_web(Pages({"threads": check}, {}), "127.0.0.1", 0) as port:
+        assert is_healthy(tmp_path, first, SERVE_PORT=str(port)) is well
+        assert is_healthy(tmp_path, first, SERVE_PORT=str(port), SERVE_HOST="0.0.0.0") is well  # noqa: S104
+
+
+def test_another_command_than_serve_is_asked_nothing(tmp_path: Path) -> None:
+    free = {"SERVE_PORT": "9"}
+    assert is_healthy(tmp_path, "nightshift ingest /documents", **free)
+    assert not is_healthy(tmp_path, "nightshift --verbose serve", **free)
+
+
+def is_healthy(tmp_path: Path, first: str, **variables: str) -> bool:
+    """Run the health check of a container whose first process is this."""
+    processes = tmp_path / "cmdline"
+    processes.write_text("\0".join([*first.split(), ""]))
     program, *words, code = health_command()
     assert program == "python"
-    assert f":{only('EXPOSE').argument}/" in code
-    with serve_web(Pages({"threads": check}, {}), "127.0.0.1", 0) as port:
-        here = code.replace(f":{only('EXPOSE').argument}/", f":{port}/")
-        proxied = os.environ | {"http_proxy": "http://127.0.0.1:9"}
-        done = subprocess.run(
-            [sys.executable, *words, here], env=proxied, capture_output=True, check=False
-        )
-    assert (done.returncode == 0) is well
+    assert code.count("/proc/1/cmdline") == 1
+    done = subprocess.run(
+        [sys.executable, *words, code.replace("/proc/1/cmdline", str(processes))],
+        env=os.environ | {"http_proxy": "http://127.0.0.1:9"} | variables,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def test_the_health_check_reads_the_variables_of_serve() -> None:
+    code = health_command()[-1]
+    options = {p.envvar: p for p in command_group().commands["serve"].params if p.envvar}
+    assert set(options) == set(re.findall(r"SERVE_\w+", code))
+    assert f"or '{options['SERVE_HOST'].default}'" in code
+    assert f"or {only('EXPOSE').argument};" in code
+    assert f"[default: {only('EXPOSE').argument}]" in str(options["SERVE_PORT"].help)
+    of_the_image = dict(pair.split("=", 1) for pair in only("ENV").words)
+    assert of_the_image["SERVE_HOST"] == "0.0.0.0"  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "listens"),
+    [("0.0.0.0", "9000", ("0.0.0.0", 9000)), ("", "", ("127.0.0.1", None))],  # noqa: S104
+)
+def test_serve_listens_where_its_variables_say(
+    monkeypatch: pytest.MonkeyPatch, host: str, port: str, listens: tuple[str, int | None]
+) -> None:
+    monkeypatch.setenv("SERVE_HOST", host)
+    monkeypatch.setenv("SERVE_PORT", port)
+    command = command_group().commands["serve"]
+    given = command.make_context("serve", []).params
+    assert (given["host"], given["port"]) == listens
 
 
 def test_compose_runs_this_image_with_its_data_in_a_volume() -> None:

@@ -52,12 +52,15 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
+            # Not NIGHTSHIFT_…, which are settings.
+            envvar="SERVE_PORT",
             help=f"For /healthz, /readyz and /metrics, and for Slack by HTTP. [default: {_PORT}]",
             show_default=False,
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")
+        str,
+        typer.Option(envvar="SERVE_HOST", help="The address to listen on; 0.0.0.0 for all."),
     ] = "127.0.0.1",
 ) -> None:
     """Keep running: read the sources and start the night on their schedules, answer in Slack.
