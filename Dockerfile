@@ -45,8 +45,8 @@ USER nightshift
 VOLUME /data
 EXPOSE 8080
 
-# The first start converts the model. Another command than serve has no page to be asked for. No proxy is asked for what is
-# in here.
+# The first start converts the model. Another command than serve has no page, and counts as healthy. No proxy is asked
+# for what is in here.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=300s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as web; \
         host, port = os.environ.get('SERVE_HOST') or '127.0.0.1', os.environ.get('SERVE_PORT') or 8080; \
