@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Engine
 
+from bot.activity import last_runs
 from bot.tables import questions
 from training.adapters import AdapterRegistry
 from training.database import reading
@@ -40,7 +41,7 @@ def count_answer(style: str, refused: bool, timings: Mapping[str, float]) -> Non
 
 
 class DatabaseCollector(Collector):
-    """What all processes share: the queue, the votes, the live adapter."""
+    """What all processes share: the queue, the votes, the sources, the live adapter."""
 
     def __init__(self, engine: Engine, registry: AdapterRegistry) -> None:
         self._engine = engine
@@ -55,6 +56,7 @@ class DatabaseCollector(Collector):
                 queue = {row.status: row.n for row in connection.execute(by_status)}
                 by_value = sa.select(votes.c.value, n).group_by(votes.c.value)
                 voted = {row.value: row.n for row in connection.execute(by_value)}
+            runs = last_runs(self._engine)
             live = self._registry.current()
         except TrainingError:
             return
@@ -68,6 +70,20 @@ class DatabaseCollector(Collector):
         for value, name in ((1, "up"), (-1, "down")):
             standing.add_metric([name], voted.get(value, 0))
         yield standing
+        read = GaugeMetricFamily(
+            "nightshift_source_read_timestamp_seconds",
+            "When a source was last read (Unix time).",
+            labels=["source"],
+        )
+        failed = GaugeMetricFamily(
+            "nightshift_source_failed_documents",
+            "Documents of a source that couldn't be had then.",
+            labels=["source"],
+        )
+        for name, run in runs.items():
+            read.add_metric([name], run.finished_at.timestamp())
+            failed.add_metric([name], run.failed)
+        yield from (read, failed)
         adapter = GaugeMetricFamily(
             "nightshift_live_adapter_info", "1 for the adapter that is live.", labels=["version"]
         )

@@ -7,12 +7,14 @@ import json
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from sqlalchemy.engine import Engine
 
+from bot.activity import SourceRun, record_runs
 from bot.errors import SettingsError, SlackDownError
 from bot.metrics import DatabaseCollector, count_answer
 from bot.task import NewQuestion
@@ -96,6 +98,8 @@ def test_what_all_processes_share_comes_from_the_database(database: Engine, tmp_
     feedback.record_answer(make_answer(id="a1"))
     for voter, vote in (("ada", 1), ("bob", 1), ("cy", -1), ("dan", 0)):
         feedback.vote("a1", voter, vote)
+    moment = datetime.fromtimestamp(1234, UTC)
+    record_runs(database, [SourceRun("wiki", moment, documents=7, failed=2)])
     own = CollectorRegistry()
     own.register(DatabaseCollector(database, AdapterRegistry(tmp_path / "adapters")))
     lines = generate_latest(own).decode().splitlines()
@@ -104,6 +108,8 @@ def test_what_all_processes_share_comes_from_the_database(database: Engine, tmp_
         'nightshift_queue_questions{status="running"} 1.0',
         'nightshift_votes{value="up"} 2.0',
         'nightshift_votes{value="down"} 1.0',
+        'nightshift_source_read_timestamp_seconds{source="wiki"} 1234.0',
+        'nightshift_source_failed_documents{source="wiki"} 2.0',
         'nightshift_live_adapter_info{version="none"} 1.0',
     } <= set(lines)
     database.dispose()
