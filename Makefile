@@ -50,9 +50,9 @@ types: install-dev
 unit-tests: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 -q -rs -m "not slow"
 
-# One file stays in one process: servers are started once a process.
+# One file stays in one process: servers are started once a process. The longest files come first.
 test: check ## everything, with every real part this machine can have
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -rs -m slow --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -rs -m slow --durations 15
 
 # Fetches 1 GB the first time, of which 155 MB stay in a cache outside of the checkout.
 test-elasticsearch-full: install-dev ## the tests of Elasticsearch on a server with analyzers and API keys
