@@ -10,8 +10,10 @@ import pytest
 from bot.chosen_sources import chosen_sources, contradiction
 from bot.errors import SettingsError
 from bot.settings import load_settings
-from ingestion.settings import SourceSettings
-from tests.bot.terminal import assert_two_line_problem, nightshift
+from ingestion.documents import Reader
+from ingestion.index.opening import list_generations, open_index
+from ingestion.settings import IndexSettings, SourceSettings
+from tests.bot.terminal import nightshift
 
 
 @pytest.fixture
@@ -80,13 +82,11 @@ def test_the_command_keeps_a_source_of_the_settings_closed(
     assert folder is not None
     (folder / "plan.md").write_text("# Plan\n\nThe Lisbon office closes in May.\n", "utf-8")
     entry = {"path": str(folder), "allow": ["leadership"]}
-    given = {"data": tmp_path / "data", "SOURCES": json.dumps([entry])}
-    assert nightshift("ingest", folder, **given).returncode == 0
-
-    def found(*rights: str) -> list[str]:
-        done = nightshift("search", "Lisbon office", "--json", *rights, **given)
-        return [each["path"] for each in json.loads(done.stdout)]
-
-    assert found("--as", "leadership") == ["plan.md"]
-    assert found() == []
-    assert_two_line_problem(nightshift("ingest", folder / "minutes", **given))
+    data = tmp_path / "data"
+    assert nightshift("ingest", folder, data=data, SOURCES=json.dumps([entry])).returncode == 0
+    (served,) = list_generations(IndexSettings(), data)
+    assert served.metadata is not None
+    index = open_index(IndexSettings(), data, served.metadata)
+    assert index.document_chunks("board:plan.md", Reader()) == []
+    (chunk,) = index.document_chunks("board:plan.md", Reader(frozenset({"leadership"})))
+    assert chunk.text == "The Lisbon office closes in May."
