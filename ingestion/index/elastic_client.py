@@ -1,4 +1,4 @@
-"""The connection to Elasticsearch: addresses, credentials, certificates."""
+"""The connection to Elasticsearch: addresses, credentials, certificates, time limits."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from elastic_transport import Urllib3HttpNode
 from elastic_transport.client_utils import parse_cloud_id
 from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from ingestion.errors import IndexUnavailableError
+from ingestion.index.elastic_patience import READ_SECONDS, request_seconds
 from ingestion.settings import IndexSettings
 
 _TIMEOUT = 30.0
+_CHANGES = frozenset({"PUT", "DELETE"})
 _VISIBLE = re.compile(r"[!-~]+")
+
+
+class _Node(Urllib3HttpNode):
+    """One server, which is asked no longer than somebody waits for its answer."""
+
+    def perform_request(self, method: str, *args: Any, **options: Any) -> Any:
+        """Send a request and return its answer."""
+        seconds = request_seconds()
+        # An index that is being made is made all the same: to give up on it would tell less.
+        if seconds is not None and method not in _CHANGES:
+            options["request_timeout"] = seconds
+        return super().perform_request(method, *args, **options)
 
 
 def connect(settings: IndexSettings) -> Elasticsearch:
     """Return a client; nothing is sent yet.
 
-    A request goes to each of the addresses until one of them takes it. Waiting for better times is
-    the caller's, see `elastic_patience`.
+    A request goes to each of the addresses until one of them takes it. Waiting for better times,
+    and asking another where one doesn't answer in time, is the caller's: see `elastic_patience`.
 
     Raises:
         IndexUnavailableError: The settings can't be right.
@@ -32,6 +47,9 @@ def connect(settings: IndexSettings) -> Elasticsearch:
         hosts,
         request_timeout=_TIMEOUT,
         max_retries=len(hosts),
+        node_class=_Node,
+        # One that didn't answer isn't asked again by who still waits, where there are others.
+        dead_node_backoff_factor=READ_SECONDS,
         # A quarter of the CPU time of the standard library's.
         serializer=OrjsonSerializer(),
         **_credentials(settings),

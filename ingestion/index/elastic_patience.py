@@ -1,10 +1,15 @@
-"""Waiting for a server that may be back soon: one restarts, a node is lost, a queue is full."""
+"""Waiting for a server that may be back soon: one restarts, a node is lost, a queue is full.
+
+Who reads waits for seconds by the clock, since a person waits for the answer. Who writes waits as
+long as the settings say, and no request of theirs is cut short.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -18,25 +23,61 @@ P = ParamSpec("P")
 
 # A person waits for an answer; a cluster that has lost a node needs about a second.
 READ_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.5)
+# A node that hangs refuses nothing: another is asked then, and a third, since the second may ask
+# the first for its part of the index. A big index on a slow disk, of which nothing is in memory,
+# needs seconds too; what it has read for one request, it needn't read for the next.
+READ_SECONDS = 12.0
+_REQUEST_SECONDS = 4.0
+_LEAST_SECONDS = 0.1
 _WORTH_A_WORD = 2.0
 # A server that restarts needs half a minute.
 _CHANGE_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, *[15.0] * 400)
 
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
 
 class Patient(Protocol):
-    """What knows how long it may wait."""
+    """What knows how long it may wait.
+
+    Attributes:
+        patience_seconds: Of pauses between tries; what the tries themselves take isn't counted.
+    """
 
     patience_seconds: float
 
 
 def reading(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """Let a method that reads try again, for a few seconds at most."""
-    return _patient(method, READ_DELAYS)
+    return _patient(method, read_patiently)
 
 
 def changing(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """Let a method that may be repeated whole try again, as long as the settings say."""
-    return _patient(method, _CHANGE_DELAYS)
+    return _patient(method, _change_patiently)
+
+
+def read_patiently(action: Callable[[], T], most: float) -> T:
+    """Return what an action reads, which is tried again for a few seconds at most.
+
+    A server that refuses gets 3 seconds of pauses, one that doesn't answer `READ_SECONDS` in all.
+
+    Args:
+        action: May be done twice.
+        most: Seconds of pauses in all, where that is less.
+    """
+    token = _deadline.set(time.monotonic() + READ_SECONDS)
+    try:
+        return patiently(action, READ_DELAYS, most)
+    finally:
+        _deadline.reset(token)
+
+
+def request_seconds() -> float | None:
+    """Return how long one request may take now; None where nobody waits for its answer."""
+    deadline = _deadline.get()
+    if deadline is None:
+        return None
+    return min(_REQUEST_SECONDS, max(deadline - time.monotonic(), _LEAST_SECONDS))
 
 
 def patiently(action: Callable[[], T], delays: Iterable[float], most: float) -> T:
@@ -45,7 +86,7 @@ def patiently(action: Callable[[], T], delays: Iterable[float], most: float) -> 
     Args:
         action: May be done twice.
         delays: Seconds between the tries.
-        most: Seconds of waiting in all.
+        most: Seconds of pauses in all; what the tries themselves take isn't counted.
     """
     left = most
     for delay in delays:
@@ -53,7 +94,7 @@ def patiently(action: Callable[[], T], delays: Iterable[float], most: float) -> 
             return action()
         except IndexOutOfReachError as error:
             left -= delay
-            if left < 0:
+            if left < 0 or _is_too_late_in(delay):
                 raise
             # A reader's wait is over in a moment; of the other, people want to know.
             level = logging.INFO if delay < _WORTH_A_WORD else logging.WARNING
@@ -62,12 +103,20 @@ def patiently(action: Callable[[], T], delays: Iterable[float], most: float) -> 
     return action()
 
 
+def _change_patiently(action: Callable[[], T], most: float) -> T:
+    return patiently(action, _CHANGE_DELAYS, most)
+
+
 def _patient(
-    method: Callable[Concatenate[S, P], T], delays: Iterable[float]
+    method: Callable[Concatenate[S, P], T], patience: Callable[[Callable[[], T], float], T]
 ) -> Callable[Concatenate[S, P], T]:
     @wraps(method)
     def run(patient: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        action = partial(method, patient, *args, **kwargs)
-        return patiently(action, delays, patient.patience_seconds)
+        return patience(partial(method, patient, *args, **kwargs), patient.patience_seconds)
 
     return run
+
+
+def _is_too_late_in(seconds: float) -> bool:
+    deadline = _deadline.get()
+    return deadline is not None and time.monotonic() + seconds >= deadline
