@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -34,6 +35,7 @@ _WORTH_A_WORD = 2.0
 _CHANGE_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, *[15.0] * 400)
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+_reads_for_a_writer: ContextVar[bool] = ContextVar("reads_for_a_writer", default=False)
 
 
 class Patient(Protocol):
@@ -56,6 +58,16 @@ def changing(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, 
     return _patient(method, _change_patiently)
 
 
+@contextmanager
+def writers_patience() -> Iterator[None]:
+    """Let what is read within, in this thread, wait as writers do: `ingest` is in no hurry."""
+    token = _reads_for_a_writer.set(True)
+    try:
+        yield
+    finally:
+        _reads_for_a_writer.reset(token)
+
+
 def read_patiently(action: Callable[[], T], most: float) -> T:
     """Return what an action reads, which is tried again for a few seconds at most.
 
@@ -65,6 +77,8 @@ def read_patiently(action: Callable[[], T], most: float) -> T:
         action: May be done twice.
         most: Seconds of pauses in all, where that is less.
     """
+    if _reads_for_a_writer.get():
+        return _change_patiently(action, most)
     token = _deadline.set(time.monotonic() + READ_SECONDS)
     try:
         return patiently(action, READ_DELAYS, most)

@@ -19,7 +19,7 @@ from ingestion.index import elastic_patience
 from ingestion.index.elastic import ElasticIndex
 from ingestion.index.elastic_client import connect
 from ingestion.index.elastic_errors import mapped_errors
-from ingestion.index.elastic_patience import read_patiently
+from ingestion.index.elastic_patience import read_patiently, writers_patience
 from ingestion.settings import IndexSettings
 from tests.ingestion.stores import METADATA
 
@@ -130,3 +130,28 @@ def test_the_pauses_of_a_reader_end_in_time(monkeypatch: pytest.MonkeyPatch) -> 
     assert tries == pytest.approx([4.0, 4.0, 3.7])
     assert now[0] == pytest.approx(112)
     assert elastic_patience.request_seconds() is None
+
+
+def test_what_a_writer_reads_waits_as_long_as_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=pauses.append)
+    monkeypatch.setattr(elastic_patience, "time", clock)
+
+    def restart() -> str:
+        if len(pauses) < 7:
+            raise IndexOutOfReachError("It restarts.")
+        return f"limit {elastic_patience.request_seconds()}"
+
+    with writers_patience():
+        assert read_patiently(restart, most=60) == "limit None"
+        assert sum(pauses) == pytest.approx(45.5)
+        pauses.clear()
+        with pytest.raises(IndexOutOfReachError):
+            read_patiently(restart, most=20)
+        assert sum(pauses) == pytest.approx(15.5)
+    pauses.clear()
+    with pytest.raises(IndexOutOfReachError):
+        read_patiently(restart, most=60)
+    assert sum(pauses) == pytest.approx(3.0)
