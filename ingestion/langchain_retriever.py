@@ -20,7 +20,7 @@ class NightshiftRetriever(BaseRetriever):
     Attributes:
         retriever: The search.
         reader: Whose rights it has; without one, what everyone may read.
-        limit: How many chunks at most.
+        limit: How many chunks at most; no search on Elasticsearch returns more than 10,000.
         sources: Restrict to these sources; None means all.
     """
 
@@ -28,7 +28,7 @@ class NightshiftRetriever(BaseRetriever):
 
     retriever: Retriever
     reader: Reader = Field(default_factory=Reader)
-    limit: int = Field(10, ge=1)
+    limit: int = Field(10, ge=1, le=10_000)
     sources: tuple[str, ...] | None = None
 
     def _get_relevant_documents(

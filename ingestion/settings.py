@@ -63,7 +63,7 @@ class IndexSettings(_Section):
     username: str = Field("", description="For a server that asks for name and password.")
     password: SecretStr = Field(SecretStr(""), description="Belongs in the environment.")
     ca_file: str = Field(
-        "", description="The authority's certificate (PEM); empty: those of the system."
+        "", description="An authority's certificate (PEM), trusted beside those of the system."
     )
     verify_certificates: bool = Field(True, description="False only where nobody can listen in.")
     vectors: Literal[

@@ -141,6 +141,14 @@ class Server:
         """End it in good order."""
         self._end(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Let it hang: it refuses nothing and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on after a pause."""
+        self._signal(signal.SIGCONT)
+
     def log_tail(self, lines: int) -> str:
         """Return the last lines that it wrote."""
         text = (self.folder / "output.log").read_text(encoding="utf-8", errors="replace")
@@ -152,12 +160,16 @@ class Server:
             _started.remove(self)
         if self._process is None or self._process.poll() is not None:
             return
-        os.killpg(self._process.pid, how)
+        self._signal(how)
         try:
             self._process.wait(_SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._process.wait()
+
+    def _signal(self, what: signal.Signals) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, what)
 
     def _prepare(self, settings: Mapping[str, str], files: Mapping[str, bytes]) -> None:
         config = self.folder / "config"

@@ -106,7 +106,8 @@ class ElasticIndex:
         version = self._version()
         self._packed = version is not None and version >= PACKED_VECTORS
         self._in_language = bool(settings.language)
-        layout = Layout(settings.vectors, settings.shards, self._analyzer(settings.language))
+        analyzer = self._analyzer(settings.language, settings.name)
+        layout = Layout(settings.vectors, settings.shards, analyzer)
         self._generations = Generations(self._client, settings.name, metadata, layout)
         self._served = ServedIndex(self._client, self._generations, self._address)
         self._census = Census(self._served.count_of)
@@ -117,12 +118,12 @@ class ElasticIndex:
             return version_of(self._client, self._address)
 
     @reading
-    def _analyzer(self, language: str) -> str:
+    def _analyzer(self, language: str, alias: str) -> str:
         """Return the analyzer for a new index: the settings', where the server has it."""
         if not language:
             return ""
         with mapped_errors(self._address):
-            if knows_analyzer(self._client, language):
+            if knows_analyzer(self._client, language, alias):
                 return language
         logger.warning("Elasticsearch has no analyzer %s; it does without.", language)
         return ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from elastic_transport import Urllib3HttpNode
-from elastic_transport.client_utils import parse_cloud_id
+from elastic_transport import NodeConfig, Urllib3HttpNode
+from elastic_transport.client_utils import parse_cloud_id, url_to_node_config
 from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from ingestion.errors import IndexUnavailableError
-from ingestion.index.elastic_patience import READ_SECONDS, request_seconds
+from ingestion.index.elastic_patience import READ_SECONDS, request_seconds, uncounted
 from ingestion.settings import IndexSettings
 
 _TIMEOUT = 30.0
@@ -25,9 +26,12 @@ class _Node(Urllib3HttpNode):
 
     def perform_request(self, method: str, *args: Any, **options: Any) -> Any:
         """Send a request and return its answer."""
+        if method in _CHANGES:
+            # An index that is being made is made all the same: to give up on it would tell less.
+            with uncounted():
+                return super().perform_request(method, *args, **options)
         seconds = request_seconds()
-        # An index that is being made is made all the same: to give up on it would tell less.
-        if seconds is not None and method not in _CHANGES:
+        if seconds is not None:
             options["request_timeout"] = seconds
         return super().perform_request(method, *args, **options)
 
@@ -41,19 +45,18 @@ def connect(settings: IndexSettings) -> Elasticsearch:
     Raises:
         IndexUnavailableError: The settings can't be right.
     """
-    hosts = [_host(parts, port) for parts, port in _addresses(settings)]
-    secure = any(host.startswith("https:") for host in hosts)
+    # Named twice, one server is one all the same.
+    nodes = dict.fromkeys(_node_config(settings, *address) for address in _addresses(settings))
     return Elasticsearch(
-        hosts,
+        list(nodes),
         request_timeout=_TIMEOUT,
-        max_retries=len(hosts),
+        max_retries=len(nodes),
         node_class=_Node,
         # One that didn't answer isn't asked again by who still waits, where there are others.
         dead_node_backoff_factor=READ_SECONDS,
         # A quarter of the CPU time of the standard library's.
         serializer=OrjsonSerializer(),
         **_credentials(settings),
-        **(_certificates(settings) if secure else {}),
     )
 
 
@@ -94,7 +97,8 @@ def _parsed(url: str) -> tuple[SplitResult, int]:
         port = parts.port or (443 if parts.scheme == "https" else 9200)
     except ValueError as error:
         raise _not_an_address() from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    # A percent sign belongs to a link-local address, which the client can't use.
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "%" in parts.hostname:
         raise _not_an_address()
     if parts.username or parts.password:
         raise IndexUnavailableError(
@@ -104,10 +108,16 @@ def _parsed(url: str) -> tuple[SplitResult, int]:
     return parts, port
 
 
-def _host(parts: SplitResult, port: int) -> str:
+def _node_config(settings: IndexSettings, parts: SplitResult, port: int) -> NodeConfig:
     hostname = parts.hostname or ""
     host = f"[{hostname}]" if ":" in hostname else hostname
-    return f"{parts.scheme}://{host}:{port}{parts.path}"
+    try:
+        # What each connection does, and is refused without a word for people.
+        hostname.encode("idna")
+        node = url_to_node_config(f"{parts.scheme}://{host}:{port}{parts.path}")
+    except ValueError as error:
+        raise _not_an_address() from error
+    return node.replace(**_certificates(settings)) if parts.scheme == "https" else node
 
 
 def _not_an_address() -> IndexUnavailableError:
@@ -127,7 +137,9 @@ def _credentials(settings: IndexSettings) -> dict[str, Any]:
             )
         return {"api_key": key}
     if settings.username:
-        return {"basic_auth": (settings.username, settings.password.get_secret_value())}
+        # The client itself encodes nothing but ASCII.
+        pair = f"{settings.username}:{settings.password.get_secret_value()}"
+        return {"basic_auth": base64.b64encode(pair.encode()).decode()}
     return {}
 
 

@@ -16,7 +16,7 @@ from ingestion.errors import (
     IndexStoreError,
     IndexUnavailableError,
 )
-from ingestion.index.elastic_server import too_old
+from ingestion.index.elastic_server import OLDEST, too_old
 from ingestion.index.served import REBUILD
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,24 @@ _ANSWERS = {
         "Give them the rights manage, read and write on the index and its generations.",
     ),
     404: ("has no such index any more.", REBUILD),
+}
+# What a status alone doesn't tell, by the server's name for it.
+_KINDS: dict[str, tuple[type[IndexUnavailableError], str, str]] = {
+    "index_closed_exception": (
+        IndexUnavailableError,
+        "keeps the index closed.",
+        "Open it: POST /<index.name>/_open",
+    ),
+    "resource_already_exists_exception": (
+        IndexUnavailableError,
+        "has an index of that name already: another rebuild has just made it.",
+        "Let one machine at a time rebuild, then try again.",
+    ),
+    "snapshot_in_progress_exception": (
+        IndexOutOfReachError,
+        "takes a snapshot, and removes no index meanwhile.",
+        "Try again after it.",
+    ),
 }
 
 
@@ -55,9 +73,7 @@ def failed_item(address: str, item: Mapping[str, Any]) -> IndexStoreError:
     Args:
         item: Its ``status`` and ``error``, as the server gave them.
     """
-    error = item.get("error", {})
-    # A reason may quote a field's value, so it isn't shown.
-    return _of_status(address, int(item.get("status", 500)), str(error.get("type")), str(error))
+    return _of_status(address, int(item.get("status", 500)), item.get("error"))
 
 
 def refused_documents(
@@ -84,16 +100,26 @@ def _of_api_error(address: str, error: ApiError) -> IndexStoreError:
             f"What answers at {address} isn't Elasticsearch, or is one too old to say so.",
             "Check index.url, and that the server is 8.19 or newer.",
         )
-    return _of_status(address, error.status_code, error.error, str(error.body))
+    body = error.body
+    told = body.get("error") if isinstance(body, Mapping) else None
+    return _of_status(address, error.status_code, told)
 
 
-def _of_status(address: str, status: int, kind: str, details: str) -> IndexStoreError:
-    where = f"Elasticsearch at {address}"
-    if "cluster_block_exception" in kind or "cluster_block_exception" in details:
-        return _blocked(where, details)
+def _of_status(address: str, status: int, error: object) -> IndexStoreError:
+    """Return the error for people. A reason may quote a document's text, so it is never shown."""
+    where, kinds = f"Elasticsearch at {address}", _kinds(error)
+    for kind in sorted(kinds & _KINDS.keys()):
+        error_class, problem, mend = _KINDS[kind]
+        return error_class(f"{where} {problem}", mend)
+    if "cluster_block_exception" in kinds:
+        return _blocked(where, status)
     if status in _ANSWERS:
         problem, mend = _ANSWERS[status]
         return IndexUnavailableError(f"{where} {problem}", mend)
+    if status == 409:
+        return IndexOutOfReachError(
+            f"{where} refuses a change that met another one.", "Try again, one run at a time."
+        )
     if status == 429:
         return IndexOutOfReachError(f"{where} has too much to do.", "Try again later.")
     if status in _MAY_PASS:
@@ -101,26 +127,61 @@ def _of_status(address: str, status: int, kind: str, details: str) -> IndexStore
             f"{where} has no working copy of a part of the index, or no master (status {status}).",
             "Look at its health: start the nodes that are missing.",
         )
-    if status in {400, 406} and "media_type_header" in f"{kind} {details}":
+    if status == 406 or "media_type_header_exception" in kinds:
         return too_old(address, "of another generation than this client")
-    if "mapper_parsing" in kind:
-        return IndexStoreError(
-            f"{where} can't make an index like that.",
-            "Check index.vectors: bbq needs vectors of 64 numbers, int4 an even number of them.",
-        )
-    if status in {400, 406}:
-        return IndexStoreError(
-            f"{where} refuses a request ({kind}).",
-            f"Its version must be 8.19 or newer. If it is, the index is of another kind. {REBUILD}",
-        )
+    if status == 400:
+        return _refused(where, kinds, error)
     return IndexUnavailableError(
         f"{where} has a problem (status {status}).", "Look at its health and its log; try again."
     )
 
 
-def _blocked(where: str, details: str) -> IndexUnavailableError:
+def _kinds(error: object) -> frozenset[str]:
+    """Return the server's names for what is wrong, and for what brought it about."""
+    if not isinstance(error, Mapping):
+        return frozenset()
+    causes = [*error.get("root_cause", ()), error.get("caused_by")]
+    return frozenset({str(error.get("type"))}).union(*map(_kinds, causes))
+
+
+def _refused(where: str, kinds: frozenset[str], error: object) -> IndexStoreError:
+    """Tell a request that can't be done from one that the server doesn't understand."""
+    reason = str(error.get("reason")) if isinstance(error, Mapping) else ""
+    if "validation_exception" in kinds and "shards open" in reason:
+        return IndexUnavailableError(
+            f"{where} has as many shards as it may have.",
+            "Remove indexes that nobody needs, add a node, or raise cluster.max_shards_per_node.",
+        )
+    if "mapper_parsing_exception" in kinds:
+        return _cannot_make(where, reason)
+    return IndexStoreError(
+        f"{where} refuses a request ({', '.join(sorted(kinds)) or 'it does not say why'}).",
+        f"Its version must be {'.'.join(map(str, OLDEST))} or newer. If it is, its log says more. "
+        f"If somebody changed the index's mapping: {REBUILD}",
+    )
+
+
+def _cannot_make(where: str, reason: str) -> IndexStoreError:
+    """Tell which of our settings an index can't be made by."""
+    if "number of dimensions" in reason:
+        return IndexStoreError(
+            f"{where} takes no vectors of so many numbers.",
+            "Name a model in embedding.model whose vectors have 4,096 numbers at most.",
+        )
+    if "analyzer" in reason:
+        return IndexStoreError(
+            f"{where} has no such analyzer of a language.",
+            "Name one that it has in index.language, or leave it empty.",
+        )
+    return IndexStoreError(
+        f"{where} can't make an index like that.",
+        "Check index.vectors: bbq needs vectors of 64 numbers, int4 an even number of them.",
+    )
+
+
+def _blocked(where: str, status: int) -> IndexUnavailableError:
     """Tell a cluster that isn't ready from a full disk, or from somebody's own block."""
-    if "SERVICE_UNAVAILABLE" in details:
+    if status == 503:
         return IndexOutOfReachError(
             f"{where} isn't ready: it starts, or its master is lost.",
             "Look at its health: start the nodes that are missing.",

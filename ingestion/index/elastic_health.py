@@ -45,7 +45,7 @@ def server_health(settings: IndexSettings) -> ServerHealth:
         nodes, status = _cluster(client, settings.name if served else None)
         notes = []
         language = settings.language
-        if language and not knows_analyzer(client, language):
+        if language and not knows_analyzer(client, language, settings.name):
             notes.append(_without(language))
             language = ""
         if served:

@@ -17,6 +17,7 @@ STATE_FIELDS = ["document_id", "source", "path", "content_hash", "acl_hash", "ch
 
 _META = "nightshift"
 _FORMAT = 1
+_CONFLICTS = 3
 _KEYWORD = {"type": "keyword"}
 _INTEGER = {"type": "integer"}
 _NOT_SEARCHED = {"type": "keyword", "index": False, "doc_values": False}
@@ -153,7 +154,13 @@ def delete_action(document_id: str, ordinal: int) -> dict[str, Any]:
 def acl_action(document_id: str, ordinal: int, acl: Sequence[str], acl_hash: str) -> dict[str, Any]:
     """Return what rewrites a chunk's ACL and nothing else."""
     values = {"acl": list(acl), "acl_hash": acl_hash}
-    return {"_op_type": "update", **_address(document_id, ordinal), "doc": values}
+    return {
+        "_op_type": "update",
+        **_address(document_id, ordinal),
+        "doc": values,
+        # Rights count whatever else is written to the chunk meanwhile.
+        "retry_on_conflict": _CONFLICTS,
+    }
 
 
 def _address(document_id: str, ordinal: int) -> dict[str, Any]:

@@ -94,6 +94,18 @@ def request_seconds() -> float | None:
     return min(_REQUEST_SECONDS, max(deadline - time.monotonic(), _LEAST_SECONDS))
 
 
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Leave what is done within out of the time that a reader waits."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        deadline = _deadline.get()
+        if deadline is not None:
+            _deadline.set(deadline + time.monotonic() - begun)
+
+
 def patiently(action: Callable[[], T], delays: Iterable[float], most: float) -> T:
     """Return what an action returns, which is tried again while the server is out of reach.
 

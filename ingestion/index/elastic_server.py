@@ -16,6 +16,9 @@ PACKED_VECTORS: Version = (9, 4)
 
 # Credentials that may use an index need not be allowed to look at the nodes.
 _UNTOLD = frozenset({403, 404, 405, 410})
+_NO_SUCH_ANALYZER = "illegal_argument_exception"
+# Not allowed; no index yet, or one that is lost or closed.
+_NOT_ASKED = frozenset({400, 403, 404, 503})
 
 
 def version_of(client: Elasticsearch, address: str) -> Version | None:
@@ -50,12 +53,21 @@ def too_old(address: str, version: str) -> IndexUnavailableError:
     )
 
 
-def knows_analyzer(client: Elasticsearch, name: str) -> bool:
-    """Return whether the server has an analyzer; small builds have few."""
-    try:
-        client.indices.analyze(analyzer=name, text="a")
-    except ApiError as error:
-        if error.status_code != 400:
-            raise
-        return False
+def knows_analyzer(client: Elasticsearch, name: str, alias: str) -> bool:
+    """Return whether the server has an analyzer, or may have it; small builds have few.
+
+    The index behind the alias is asked first: to ask the server as a whole is a right on the
+    cluster, which credentials for an index lack. Where neither can be asked, before the first index
+    is made or while it is lost, the making of an index will tell.
+    """
+    for index in (alias, None):
+        try:
+            client.indices.analyze(index=index, analyzer=name, text="a")
+        except ApiError as error:
+            if error.error == _NO_SUCH_ANALYZER:
+                return False
+            if error.status_code not in _NOT_ASKED:
+                raise
+        else:
+            return True
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 from elasticsearch import Elasticsearch
 from pydantic import SecretStr, ValidationError
 
@@ -256,7 +258,14 @@ def test_a_server_that_is_not_there_is_told() -> None:
 
 
 @contextmanager
-def answering(status: int, kind: str, product: str = "Elasticsearch") -> Iterator[IndexSettings]:
+def answering(
+    status: int,
+    kind: str,
+    product: str = "Elasticsearch",
+    *,
+    reason: str = "secret",
+    credentials: str = "elastic:pass-word",
+) -> Iterator[IndexSettings]:
     """Answer everything with one error, as a server does in states that are hard to bring about."""
     seen: list[str | None] = []
 
@@ -266,7 +275,7 @@ def answering(status: int, kind: str, product: str = "Elasticsearch") -> Iterato
             self.send_response(status)
             if product:
                 self.send_header("X-Elastic-Product", product)
-            body = json.dumps({"error": {"type": kind, "reason": "secret"}, "status": status})
+            body = json.dumps({"error": {"type": kind, "reason": reason}, "status": status})
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -283,12 +292,13 @@ def answering(status: int, kind: str, product: str = "Elasticsearch") -> Iterato
         thread.start()
         yield IndexSettings(
             url=f"http://127.0.0.1:{server.server_port}",
-            username="elastic",
-            password=SecretStr("pass-word"),
+            username=credentials.partition(":")[0],
+            password=SecretStr(credentials.partition(":")[2]),
+            patience_seconds=0,
         )
         server.shutdown()
         thread.join()
-    assert set(seen) == {"Basic ZWxhc3RpYzpwYXNzLXdvcmQ="}
+    assert set(seen) == {f"Basic {base64.b64encode(credentials.encode()).decode()}"}
 
 
 @pytest.mark.parametrize(
@@ -299,7 +309,13 @@ def answering(status: int, kind: str, product: str = "Elasticsearch") -> Iterato
         (429, "circuit_breaking_exception", "too much to do"),
         (429, "cluster_block_exception", "read-only"),
         (500, "any", "status 500"),
+        (503, "cluster_block_exception", "isn't ready"),
         (400, "parsing_exception", "8.19"),
+        (406, "any", "another generation"),
+        (400, "index_closed_exception", "_open"),
+        (400, "resource_already_exists_exception", "one machine at a time"),
+        (400, "snapshot_in_progress_exception", "snapshot"),
+        (409, "version_conflict_engine_exception", "one run at a time"),
     ],
 )
 def test_each_answer_has_its_problem_and_mend(status: int, kind: str, message: str) -> None:
@@ -310,6 +326,54 @@ def test_each_answer_has_its_problem_and_mend(status: int, kind: str, message: s
     assert caught.value.mend
     assert "pass-word" not in shown
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "message"),
+    [
+        (
+            "validation_exception",
+            "Validation Failed: 1: this action would add [2] shards, but this cluster currently "
+            "has [1000]/[1000] maximum normal shards open; secret",
+            "cluster.max_shards_per_node",
+        ),
+        (
+            "mapper_parsing_exception",
+            "Failed to parse mapping: The number of dimensions should be in the range [1, 4096] "
+            "but was [5000]: secret",
+            "embedding.model",
+        ),
+        (
+            "mapper_parsing_exception",
+            "Failed to parse mapping: analyzer [secret] has not been configured in mappings",
+            "index.language",
+        ),
+        ("mapper_parsing_exception", "secret", "index.vectors"),
+    ],
+)
+def test_a_limit_of_the_server_has_its_own_mend(kind: str, reason: str, message: str) -> None:
+    refused = pytest.raises(IndexStoreError)
+    with answering(400, kind, reason=reason) as settings, refused as caught:
+        ElasticIndex.create_new(settings, METADATA)
+    assert message in caught.value.mend
+    assert "--rebuild" not in caught.value.mend
+    assert "secret" not in f"{caught.value.problem} {caught.value.mend}"
+
+
+def test_what_a_reason_quotes_decides_nothing() -> None:
+    """It may hold a document's text, which may speak of Elasticsearch."""
+    text = "cluster_block_exception media_type_header_exception snapshot_in_progress_exception"
+    refused = pytest.raises(IndexStoreError, match="parsing_exception")
+    with answering(400, "parsing_exception", reason=text) as settings, refused as caught:
+        ElasticIndex.create_new(settings, METADATA)
+    assert "block" not in caught.value.problem
+
+
+def test_a_password_may_hold_any_letters() -> None:
+    refused = pytest.raises(IndexUnavailableError, match="credentials")
+    asked = answering(401, "security_exception", credentials="jürgen:pässwörd:€")
+    with asked as settings, refused:
+        ElasticIndex(settings, METADATA)
 
 
 def test_what_is_not_elasticsearch_is_told() -> None:
@@ -326,6 +390,10 @@ def test_what_is_not_elasticsearch_is_told() -> None:
         ({"url": "http://"}, "isn't an address"),
         ({"url": "http://localhost:port"}, "isn't an address"),
         ({"url": "http://[::1"}, "isn't an address"),
+        ({"url": "http://[fe80::1%25eth0]:9200"}, "isn't an address"),
+        ({"url": "http://ho st:9200"}, "isn't an address"),
+        ({"url": "http://a..b:9200"}, "isn't an address"),
+        ({"url": f"http://{'a' * 64}:9200"}, "isn't an address"),
         ({"url": "https://localhost", "ca_file": "/nowhere.pem"}, "isn't there"),
     ],
 )
@@ -333,6 +401,15 @@ def test_settings_that_cannot_be_right_are_told(change: dict[str, str], message:
     with pytest.raises(IndexUnavailableError, match=message) as caught:
         ElasticIndex(IndexSettings(**change), METADATA)
     assert "pass-word" not in f"{caught.value.problem} {caught.value.mend}"
+
+
+def test_addresses_may_be_named_twice_and_differ_in_their_scheme(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(authority)
+    url = "https://one.example.com:9200,http://[::1]:9200/under, https://one.example.com:9200"
+    with connect(IndexSettings(url=url, ca_file=str(authority))) as opened:
+        nodes = {node.base_url for node in opened.transport.node_pool.all()}
+    assert nodes == {"https://one.example.com:9200", "http://[::1]:9200/under"}
 
 
 def test_secrets_are_not_shown_and_names_are_checked() -> None:

@@ -1,4 +1,4 @@
-"""One of three nodes is lost while people ask and a sync writes."""
+"""One of three nodes is lost, or hangs, while people ask and a sync writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ingestion.settings import IndexSettings, RetrievalSettings, SourceSettings
 from ingestion.sources.folder import FolderSource
 from ingestion.sync import Progress, SyncReport, sync
 from tests.elasticsearch_cluster import three_nodes
-from tests.ingestion.stores import METADATA, make_chunks
+from tests.ingestion.stores import METADATA, make_chunks, make_document, put, vector_of
 from tests.ingestion.test_sync import WordEmbedder
 
 ANYONE = Reader()
@@ -73,6 +73,35 @@ class Asker(threading.Thread):
 def holder_of_the_primary(client: Elasticsearch, alias: str) -> str:
     shards = client.cat.shards(index=alias, h="prirep,node", format="json")
     return str(next(shard["node"] for shard in shards if shard["prirep"] == "p"))
+
+
+def holders(client: Elasticsearch, alias: str) -> set[str]:
+    return {str(shard["node"]) for shard in client.cat.shards(index=alias, h="node", format="json")}
+
+
+@pytest.mark.slow
+def test_a_node_that_hangs_costs_questions_seconds_and_no_more() -> None:
+    with three_nodes() as nodes:
+        settings = IndexSettings(url=",".join(node.url for node in nodes.values()), name="hanging")
+        store = ElasticIndex(settings, METADATA)
+        put(store, make_document("s:a", ["leave"]))
+        with Elasticsearch([node.url for node in nodes.values()], request_timeout=90) as client:
+            health = client.cluster.health(wait_for_status="green", timeout="60s")
+            assert health["status"] == "green"
+            (idle,) = nodes.keys() - holders(client, "hanging")
+        nodes[idle].pause()
+        seconds = []
+        try:
+            for _ in range(2 * len(nodes)):
+                begun = time.monotonic()
+                assert len(store.search("leave", vector_of("x"), ANYONE, 5)) == 1
+                assert store.generation
+                seconds.append(time.monotonic() - begun)
+        finally:
+            nodes[idle].go_on()
+        print(f"seconds a question: {[round(each, 1) for each in seconds]}")
+        # A guard, no measure: without a limit of their own, requests take half a minute.
+        assert max(seconds) < 25
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ import logging
 import ssl
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -23,10 +25,12 @@ from ingestion.errors import (
     IndexStoreError,
     IndexUnavailableError,
 )
+from ingestion.index import elastic_patience
 from ingestion.index.elastic import ElasticIndex
 from ingestion.index.elastic_client import connect
 from ingestion.index.elastic_generations import list_generations
-from ingestion.index.elastic_mapping import Layout
+from ingestion.index.elastic_mapping import Layout, layout_of
+from ingestion.index.elastic_patience import writers_patience
 from ingestion.index.protocol import Vectors
 from ingestion.settings import IndexSettings, SourceSettings
 from ingestion.sources.folder import FolderSource
@@ -238,6 +242,60 @@ def test_a_write_queue_that_stays_full_is_told_and_the_next_run_mends(
     assert_holds(store, documents(3))
 
 
+def test_a_change_that_met_another_one_is_made_again(
+    settings: IndexSettings, proxy: FaultProxy
+) -> None:
+    store = ElasticIndex(settings, METADATA)
+    put(store, make_document("s:a", ["one", "two"]))
+
+    def conflict(request: Request, forward: Forward) -> Response | None:
+        operations = [json.loads(line) for line, _ in bulk_lines(request.body)]
+        assert [operation["update"]["retry_on_conflict"] for operation in operations] == [3, 3]
+        answer = forward(request).json()
+        error = {"type": "version_conflict_engine_exception", "reason": "version conflict"}
+        answer["items"][0]["update"] |= {"status": 409, "error": error}
+        return Response(200, json.dumps(answer).encode())
+
+    proxy.fault = for_the_first(1, conflict, "/_bulk")
+    store.set_acl("s:a", [], "nobody")
+    assert store.document_chunks("s:a", ANYONE) == []
+    assert sum("/_bulk" in request.path for request in proxy.seen) == 3
+
+
+def test_what_writes_takes_its_time(
+    settings: IndexSettings, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ElasticIndex(settings, METADATA)
+    monkeypatch.setattr(elastic_patience, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(elastic_patience, "_REQUEST_SECONDS", 0.2)
+
+    def late(request: Request, forward: Forward) -> Response | None:
+        time.sleep(0.6)
+        return forward(request)
+
+    proxy.fault = for_the_first(1_000, late, "")
+    put(store, make_document("s:a", ["one"]))
+    assert set(store.states()) == {"s:a"}
+    assert sum("/_bulk" in request.path for request in proxy.seen) == 1
+    with pytest.raises(IndexOutOfReachError, match="answer in time"):
+        store.count()
+    with writers_patience():
+        assert store.count() == 1
+
+
+def test_a_writer_that_opens_waits_for_a_server_that_restarts(
+    settings: IndexSettings, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elastic_patience, "READ_DELAYS", (0.01, 0.01))
+    monkeypatch.setattr(elastic_patience, "_CHANGE_DELAYS", (0.01,) * 50)
+    proxy.fault = for_the_first(30, drop, "")
+    with pytest.raises(IndexOutOfReachError):
+        ElasticIndex(settings, METADATA)
+    with writers_patience():
+        put(ElasticIndex(settings, METADATA), make_document("s:a", ["one"]))
+    assert ElasticIndex(settings, METADATA).count() == 1
+
+
 def test_a_red_index_is_told_and_recovers(settings: IndexSettings, client: Elasticsearch) -> None:
     hurried = settings.model_copy(update={"patience_seconds": 0.3})
     name = f"{settings.name}-000001"
@@ -250,6 +308,7 @@ def test_a_red_index_is_told_and_recovers(settings: IndexSettings, client: Elast
         wait_for_active_shards="0",
     )
     store = ElasticIndex(hurried, METADATA)
+    ElasticIndex(hurried.model_copy(update={"language": "simple"}), METADATA)
     assert client.cluster.health(index=name)["status"] == "red"
     for action in (
         lambda: store.search("leave", vector_of("x"), ANYONE, 5),
@@ -284,6 +343,41 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     client.indices.put_settings(index=settings.name, settings={block: None})
     put(store, make_document("s:2", documents(3)[2][1]))
     assert_holds(store, documents(3))
+
+
+def test_an_index_that_somebody_closed_is_told(
+    settings: IndexSettings, client: Elasticsearch
+) -> None:
+    store = ElasticIndex(settings, METADATA)
+    put(store, make_document("s:a", ["one"]))
+    client.indices.close(index=settings.name)
+    for action in (
+        lambda: store.search("one", vector_of("x"), ANYONE, 5),
+        store.count,
+        store.states,
+        lambda: put(store, make_document("s:b", ["two"])),
+    ):
+        with pytest.raises(IndexUnavailableError, match="closed") as caught:
+            action()
+        assert "_open" in caught.value.mend
+    client.indices.open(index=settings.name)
+    put(store, make_document("s:b", ["two"]))
+    assert store.count() == 2
+
+
+def test_a_cluster_that_holds_no_more_shards_is_told(
+    settings: IndexSettings, client: Elasticsearch
+) -> None:
+    limit = "cluster.max_shards_per_node"
+    client.cluster.put_settings(persistent={limit: 1})
+    try:
+        many = settings.model_copy(update={"shards": 2})
+        with pytest.raises(IndexUnavailableError, match="as many shards") as caught:
+            ElasticIndex(many, METADATA)
+    finally:
+        client.cluster.put_settings(persistent={limit: None})
+    assert limit in caught.value.mend
+    assert_holds(ElasticIndex(settings, METADATA), [])
 
 
 def test_documents_that_a_changed_mapping_refuses_are_named_and_the_others_are_stored(
@@ -407,6 +501,43 @@ def test_a_vector_index_that_the_server_cannot_make_is_told(settings: IndexSetti
     with pytest.raises(IndexStoreError, match="can't make an index like that") as caught:
         ElasticIndex(settings.model_copy(update={"vectors": "bbq_hnsw"}), METADATA)
     assert "index.vectors" in caught.value.mend
+
+
+def test_vectors_longer_than_the_server_takes_are_told(settings: IndexSettings) -> None:
+    with pytest.raises(IndexStoreError, match="so many numbers") as caught:
+        ElasticIndex(settings, replace(METADATA, dimensions=5_000))
+    assert "embedding.model" in caught.value.mend
+
+
+def test_credentials_for_the_index_alone_are_enough_for_a_language(
+    settings: IndexSettings,
+    proxy: FaultProxy,
+    client: Elasticsearch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def forbidden(request: Request, forward: Forward) -> Response | None:
+        if urlsplit(request.path).path != "/_analyze":
+            return forward(request)
+        error = {"type": "security_exception", "reason": "a right on the cluster"}
+        return Response(403, json.dumps({"error": error, "status": 403}).encode())
+
+    proxy.fault = forbidden
+    simple, unknown = (
+        settings.model_copy(update={"language": language}) for language in ("simple", "klingon")
+    )
+    with pytest.raises(IndexStoreError, match="no such analyzer") as caught:
+        ElasticIndex(unknown, METADATA)
+    assert "index.language" in caught.value.mend
+    ElasticIndex(simple, METADATA)
+    (index,) = client.indices.get_mapping(index=settings.name).values()
+    assert layout_of(index["mappings"]).analyzer == "simple"
+    proxy.seen.clear()
+    ElasticIndex(simple, METADATA)
+    assert "klingon" not in caplog.text
+    ElasticIndex(unknown, METADATA)
+    assert "no analyzer klingon" in caplog.text
+    # What is asked of the index alone is refused to nobody, and fills no log of refusals.
+    assert "/_analyze" not in {urlsplit(request.path).path for request in proxy.seen}
 
 
 def test_a_language_that_the_server_has_no_analyzer_for_is_told_in_the_log(

@@ -15,9 +15,11 @@ from elasticsearch import Elasticsearch
 from pydantic import SecretStr
 
 from ingestion.documents import Reader, hash_of
-from ingestion.errors import IndexUnavailableError
+from ingestion.errors import IndexStoreError, IndexUnavailableError
 from ingestion.index.elastic import ElasticIndex
 from ingestion.index.elastic_client import connect
+from ingestion.index.elastic_generations import drop_others, list_generations
+from ingestion.index.elastic_health import server_health
 from ingestion.index.elastic_mapping import layout_of
 from ingestion.settings import IndexSettings
 from tests.elasticsearch_package import (
@@ -31,7 +33,7 @@ from tests.ingestion.stores import METADATA, make_document, put, vector_of
 
 pytestmark = pytest.mark.slow
 ANYONE = Reader()
-PASSWORD = "pass-word of elastic"
+PASSWORD = "pass-word of elastic: päss"
 SECURE = {
     **SINGLE_NODE,
     "xpack.security.enabled": "true",
@@ -136,6 +138,16 @@ def test_a_server_that_cannot_be_verified_is_refused(small: SecureServer, tmp_pa
     assert_works(small.settings(tmp_path, ca_file="", verify_certificates=False))
 
 
+def test_an_authority_that_the_system_trusts_needs_no_setting(
+    small: SecureServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another = tmp_path / "another.pem"
+    trustme.CA().cert_pem.write_to_path(another)
+    monkeypatch.setenv("SSL_CERT_FILE", small.ca_file)
+    for ca_file in ("", str(another)):
+        assert_works(small.settings(tmp_path, ca_file=ca_file))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -158,6 +170,11 @@ def test_a_key_that_no_header_can_hold_is_told_without_it(
     assert "index.api_key" in refusal(broken)
 
 
+def by_words(store: ElasticIndex, text: str) -> set[str]:
+    found = store.search(text, vector_of("far"), ANYONE, 5)
+    return {c.chunk.document_id for c in found if c.bm25 is not None}
+
+
 def api_key(client: Elasticsearch, *indexes: str) -> SecretStr:
     rights = {"names": list(indexes), "privileges": ["manage", "read", "write"]}
     made = client.security.create_api_key(
@@ -166,16 +183,59 @@ def api_key(client: Elasticsearch, *indexes: str) -> SecretStr:
     return SecretStr(str(made["encoded"]))
 
 
+def limited_to_its_index(server: SecureServer, folder: Path, **changes: object) -> IndexSettings:
+    """Return settings with a key that has the rights the README names, and no others."""
+    settings = server.settings(folder, **changes)
+    with connect(settings) as client:
+        key = api_key(client, settings.name, f"{settings.name}-*")
+    return settings.model_copy(update={"api_key": key, "username": ""})
+
+
 def test_an_api_key_with_rights_on_the_index_alone_is_enough(
     full: SecureServer, tmp_path: Path
 ) -> None:
+    assert_works(limited_to_its_index(full, tmp_path))
     settings = full.settings(tmp_path)
     with connect(settings) as client:
-        enough = api_key(client, settings.name, f"{settings.name}-*")
         of_another = api_key(client, "another")
-    assert_works(settings.model_copy(update={"api_key": enough, "username": ""}))
     problem = refusal(settings.model_copy(update={"api_key": of_another, "username": ""}))
     assert "rights" in problem
+
+
+def test_such_a_key_is_enough_for_a_language_for_rebuilds_and_for_the_way_back(
+    full: SecureServer, tmp_path: Path
+) -> None:
+    settings = limited_to_its_index(full, tmp_path, language="german")
+    served = ElasticIndex(settings, METADATA)
+    put(served, make_document("s:a", ["Die Häuser am Hafen"]))
+    rebuilt = ElasticIndex.create_new(settings, METADATA)
+    put(rebuilt, make_document("s:b", ["Die Häuser am Hafen"]))
+    rebuilt.publish()
+    assert by_words(ElasticIndex(settings, METADATA), "Haus") == {"s:b"}
+    generations = list_generations(settings)
+    assert [generation.role for generation in generations] == ["served", "previous"]
+    assert [generation.chunks for generation in generations] == [1, 1]
+    health = server_health(settings)
+    assert (health.version, health.nodes, health.notes) == (None, None, ())
+    ElasticIndex.open_previous(settings, METADATA).publish()
+    assert by_words(served, "Haus") == {"s:a"}
+    drop_others(settings)
+    given_up = ElasticIndex.create_new(settings, METADATA)
+    given_up.discard()
+    assert [generation.role for generation in list_generations(settings)] == ["served", "previous"]
+
+
+def test_a_language_that_such_a_key_cannot_ask_for_is_told_at_the_first_index(
+    full: SecureServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = limited_to_its_index(full, tmp_path)
+    unknown = settings.model_copy(update={"language": "klingon"})
+    with pytest.raises(IndexStoreError, match="no such analyzer") as caught:
+        ElasticIndex(unknown, METADATA)
+    assert "index.language" in caught.value.mend
+    ElasticIndex(settings, METADATA)
+    assert_works(unknown)
+    assert "no analyzer klingon" in caplog.text
 
 
 def test_the_analyzer_of_a_language_finds_what_our_own_words_do_not(
@@ -185,12 +245,6 @@ def test_the_analyzer_of_a_language_finds_what_our_own_words_do_not(
     german = ElasticIndex(full.settings(tmp_path / "german", language="german"), METADATA)
     for store in (plain, german):
         put(store, make_document("s:a", ["Die Häuser am Hafen"]), make_document("s:b", ["Urlaub"]))
-    far = vector_of("far")
-
-    def by_words(store: ElasticIndex, text: str) -> set[str]:
-        found = store.search(text, far, ANYONE, 5)
-        return {c.chunk.document_id for c in found if c.bm25 is not None}
-
     assert by_words(plain, "Haus") == set()
     assert by_words(german, "Haus") == {"s:a"}
     assert by_words(german, "Urlaub") == {"s:b"}

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from pydantic import ValidationError
 
 from ingestion.documents import Reader
 from ingestion.index.protocol import ChunkIndex
@@ -44,6 +45,7 @@ def test_it_returns_what_the_reader_may_see_with_its_place(store: ChunkIndex) ->
     assert {d.id for d in of_hr.invoke("parental leave")} == {"s:open#0", "s:open#1", "s:closed#0"}
     assert len(retriever_over(store, limit=1).invoke("parental leave")) == 1
     assert retriever_over(store).invoke(" ") == []
+    assert len(retriever_over(store, limit=10_000).invoke("parental leave")) == 3
 
 
 def test_a_chain_of_other_making_uses_it(store: ChunkIndex) -> None:
@@ -62,3 +64,9 @@ def test_a_chain_of_other_making_uses_it(store: ChunkIndex) -> None:
     asked = asyncio.run(chain.ainvoke("parental leave"))
     assert "parental leave is long" in asked
     assert "managers" not in asked
+
+
+@pytest.mark.parametrize("limit", [0, 10_001])
+def test_a_limit_that_no_store_can_keep_is_refused_at_once(limit: int, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="limit"):
+        retriever_over(STORES["lance"](tmp_path), limit=limit)
