@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source_names import with_stable_names
 from ingestion.documents import DocumentState
 from ingestion.errors import IndexMismatchError
+from ingestion.index.elastic_patience import writers_patience
 from ingestion.index.opening import list_generations, open_index, open_previous_index
 from ingestion.index.protocol import Generation
 from ingestion.index.served import REBUILD, difference
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bot.assembly import Nightshift
 
 
+@writers_patience()
 def why_rebuild(nightshift: Nightshift, sources: Sequence[SourceSettings]) -> str:
     """Return why only a rebuild from these sources can bring the index up to date, or nothing.
 
@@ -62,6 +64,7 @@ def served_states(nightshift: Nightshift) -> Mapping[str, DocumentState]:
         index.close()
 
 
+@writers_patience()
 def go_back(nightshift: Nightshift) -> int:
     """Serve the generation before again; return how many of its documents are closed or removed.
 

@@ -18,6 +18,7 @@ from bot.source_names import with_stable_names
 from ingestion import arrivals
 from ingestion.documents import DocumentState
 from ingestion.errors import IndexMismatchError, IndexOutOfReachError, IndexStoreError
+from ingestion.index.elastic_patience import writers_patience
 from ingestion.index.opening import drop_leftovers
 from ingestion.index.served import REBUILD, difference
 from ingestion.locks import one_rebuild, one_writer, rebuild_runs
@@ -53,6 +54,7 @@ STEPS = {
 """The steps of a run, for people."""
 
 
+@writers_patience()
 def reindex(
     nightshift: Nightshift,
     sources: Sequence[SourceSettings],
