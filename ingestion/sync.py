@@ -24,7 +24,7 @@ Step = Literal["list", "protect", "delete", "embed", "optimize", "check"]
 Chunker = Callable[[Document], list[Chunk]]
 
 # Rows that came after the last optimizing are searched one by one.
-_BATCHES_BETWEEN_OPTIMIZING = 40
+BATCHES_BETWEEN_OPTIMIZING = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ class _Run:
                 self.report_refused(chunks, error)
         self.chunks_embedded += len(chunks)
         self.batches += 1
-        if self.batches % _BATCHES_BETWEEN_OPTIMIZING == 0:
+        if self.batches % BATCHES_BETWEEN_OPTIMIZING == 0:
             self.optimize()
         return refused
 
