@@ -257,7 +257,7 @@ def test_a_change_that_met_another_one_is_made_again(
         return Response(200, json.dumps(answer).encode())
 
     proxy.fault = for_the_first(1, conflict, "/_bulk")
-    store.set_acl("s:a", [], "nobody")
+    store.set_acl(["s:a"], [], "nobody")
     assert store.document_chunks("s:a", ANYONE) == []
     assert sum("/_bulk" in request.path for request in proxy.seen) == 3
 
