@@ -18,7 +18,7 @@ from ingestion.errors import IndexMismatchError, IndexUnavailableError
 from ingestion.index.elastic_client import address_of, connect
 from ingestion.index.elastic_errors import mapped_errors
 from ingestion.index.elastic_mapping import Layout, metadata_of
-from ingestion.index.elastic_patience import READ_DELAYS, patiently
+from ingestion.index.elastic_patience import read_patiently
 from ingestion.index.protocol import Generation, IndexMetadata, Role
 from ingestion.index.served import REBUILD, difference, no_previous, other_previous
 from ingestion.settings import IndexSettings
@@ -291,7 +291,7 @@ def list_generations(settings: IndexSettings) -> list[Generation]:
         with _opened(settings) as generations:
             return generations.found()
 
-    return patiently(action, READ_DELAYS, settings.patience_seconds)
+    return read_patiently(action, settings.patience_seconds)
 
 
 def drop_others(settings: IndexSettings) -> None:
@@ -300,8 +300,12 @@ def drop_others(settings: IndexSettings) -> None:
     Raises:
         IndexStoreError: The server can't be reached, or refuses.
     """
-    with _opened(settings) as generations:
-        generations.drop_others()
+
+    def action() -> None:
+        with _opened(settings) as generations:
+            generations.drop_others()
+
+    read_patiently(action, settings.patience_seconds)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ingestion.index import elastic_patience
 from ingestion.index.elastic import ElasticIndex
 from ingestion.index.elastic_client import connect
 from ingestion.index.elastic_errors import mapped_errors
+from ingestion.index.elastic_generations import list_generations
 from ingestion.index.elastic_patience import read_patiently, writers_patience
 from ingestion.settings import IndexSettings
 from tests.ingestion.stores import METADATA
@@ -160,3 +161,13 @@ def test_what_a_writer_reads_waits_as_long_as_the_settings_say(
     with pytest.raises(IndexOutOfReachError):
         read_patiently(restart, most=60)
     assert sum(pauses) == pytest.approx(3.0)
+
+
+def test_the_first_look_of_a_writer_waits_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=pauses.append)
+    monkeypatch.setattr(elastic_patience, "time", clock)
+    away = IndexSettings(url="http://127.0.0.1:9", patience_seconds=20)
+    with writers_patience(), pytest.raises(IndexOutOfReachError):
+        list_generations(away)
+    assert sum(pauses) == pytest.approx(15.5)
