@@ -21,7 +21,7 @@ from bot.doctor_sources import sources
 from bot.findings import Check, Finding, Level
 from bot.settings import ANY_TEAM, Settings, SlackSettings
 from bot.source_names import known_names
-from training.cron import night_trigger
+from training.cron import cron_trigger
 
 GIB = 1024**3
 # The packaged model is 0.54 GB when it is converted, beside its parts; the rest is headroom.
@@ -241,7 +241,7 @@ def schedule(settings: Settings) -> Finding:
     Raises:
         ScheduleError: The schedule or the time zone can't be understood.
     """
-    trigger = night_trigger(settings.training.schedule, settings.training.timezone)
+    trigger = cron_trigger(settings.training.schedule, settings.training.timezone)
     if not settings.training.enabled:
         return Finding("schedule", Level.NOTE, "Nights are switched off (training.enabled).")
     moment = trigger.get_next_fire_time(None, datetime.now(UTC))

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from bot.reindex import LEASE, LEASE_SECONDS, counts_told
 from bot.settings import Settings
-from training.cron import night_trigger
+from training.cron import cron_trigger
 from training.errors import DatabaseError
 from training.lease import KeptLease, Lease
 from training.night_process import Ending, run_night
@@ -55,7 +55,7 @@ class DocumentSchedule:
         self._scheduler: BackgroundScheduler | None = None
         expression = settings.ingest.schedule
         self._trigger = (
-            night_trigger(expression, settings.training.timezone, "ingest.schedule")
+            cron_trigger(expression, settings.training.timezone, "ingest.schedule")
             if expression and settings.sources
             else None
         )

@@ -13,7 +13,7 @@ from training.errors import ScheduleError
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-def night_trigger(
+def cron_trigger(
     expression: str, timezone: str = "", setting: str = "training.schedule"
 ) -> CronTrigger:
     """Return the trigger of a cron expression: minute, hour, day, month, weekday (0 or 7: Sunday).

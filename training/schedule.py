@@ -22,7 +22,7 @@ from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.engine import Engine
 
-from training.cron import last_fire_time, night_trigger
+from training.cron import cron_trigger, last_fire_time
 from training.database import writing
 from training.database_faults import explained
 from training.lease import KeptLease, Lease
@@ -70,7 +70,7 @@ class NightScheduler:
         self._command = tuple(command)
         self._on_finished = on_finished
         self._lease_seconds = lease_seconds
-        self._trigger = night_trigger(settings.schedule, settings.timezone)
+        self._trigger = cron_trigger(settings.schedule, settings.timezone)
         self._grace = timedelta(hours=settings.misfire_hours)
         self._nights = Nights(engine)
         self._stopping = threading.Event()

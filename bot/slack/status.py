@@ -20,7 +20,7 @@ from bot.slack.parts import Parts
 from bot.slack.reports import build_report, moment
 from bot.task import QuestionStatus
 from ingestion.errors import IngestionError
-from training.cron import night_trigger
+from training.cron import cron_trigger
 from training.errors import AdapterError, TrainingError
 from training.nights import NightRecord, Nights
 from training.records import PairStatus
@@ -83,9 +83,7 @@ def standing_of(nightshift: Nightshift) -> Standing:
 def zone_of(settings: Settings) -> tzinfo | None:
     """Return the time zone of the nights, in which admins are told times."""
     try:
-        zone: tzinfo = night_trigger(
-            settings.training.schedule, settings.training.timezone
-        ).timezone
+        zone: tzinfo = cron_trigger(settings.training.schedule, settings.training.timezone).timezone
     except TrainingError:
         return None
     return zone
@@ -101,7 +99,7 @@ def gather_status(parts: Parts) -> Status:
     live = nightshift.registry.current()
     documents, chunks, problem = _index(nightshift)
     counts = parts.queue.counts()
-    trigger = night_trigger(settings.training.schedule, settings.training.timezone)
+    trigger = cron_trigger(settings.training.schedule, settings.training.timezone)
     enabled = settings.training.enabled
     return Status(
         live=live.version if live else None,

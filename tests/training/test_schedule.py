@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from training.cron import last_fire_time, night_trigger
+from training.cron import cron_trigger, last_fire_time
 from training.database import reading, writing
 from training.errors import ScheduleError
 from training.lease import Lease
@@ -107,7 +107,7 @@ def store_due_job(engine: Engine, settings: TrainingSettings, slot: datetime) ->
     ],
 )
 def test_weekdays_are_cron_weekdays(expression: str, days: str) -> None:
-    trigger = night_trigger(expression, "UTC")
+    trigger = cron_trigger(expression, "UTC")
     moment = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
     found = []
     while (next_one := trigger.get_next_fire_time(None, moment)) < datetime(
@@ -133,22 +133,22 @@ def test_weekdays_are_cron_weekdays(expression: str, days: str) -> None:
 )
 def test_a_wrong_expression_comes_with_an_example(expression: str) -> None:
     with pytest.raises(ScheduleError) as caught:
-        night_trigger(expression)
+        cron_trigger(expression)
     assert "0 2 * * *" in caught.value.mend
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../etc", "Europe"])
 def test_an_unknown_time_zone_is_explained(name: str) -> None:
     with pytest.raises(ScheduleError, match="timezone"):
-        night_trigger("0 2 * * *", name)
+        cron_trigger("0 2 * * *", name)
 
 
 def test_the_machines_time_zone_will_do() -> None:
-    assert night_trigger("0 2 * * *").timezone is not None
+    assert cron_trigger("0 2 * * *").timezone is not None
 
 
 def test_the_last_time_of_a_schedule_is_found_within_grace() -> None:
-    trigger = night_trigger("0 2 * * *", "Europe/Berlin")
+    trigger = cron_trigger("0 2 * * *", "Europe/Berlin")
     now = datetime(2026, 7, 1, 3, 30, tzinfo=UTC)  # 5:30 in Berlin
     assert last_fire_time(trigger, now, timedelta(hours=4)) == datetime(2026, 7, 1, 0, tzinfo=UTC)
     assert last_fire_time(trigger, now, timedelta(hours=3)) is None
